@@ -1,0 +1,133 @@
+//! The verified identity of a caller. It only ever comes from a credential, never from a message.
+
+use omnimesh_proto::{
+    access::v1::Audience,
+    common::v1::{Actor, ActorKind, Channel, DeviceClass},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{JourneyId, ProfileId, SessionId};
+
+/// How sure the mesh is of who holds a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionLevel {
+    /// Nobody is known.
+    Guest,
+    /// Claimed by hand-over: cart, journey and case in its scope, never history.
+    Linked,
+    /// A verified identifier resolved to a profile.
+    Identified,
+}
+
+/// The session part of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionIdentity {
+    /// The lineage: it survives identification.
+    pub id: SessionId,
+    /// The customer, once identified.
+    pub profile: Option<ProfileId>,
+    /// How sure the mesh is of that.
+    pub level: SessionLevel,
+    /// The journey this session continues.
+    pub journey: JourneyId,
+    /// BCP 47, as the client gave it.
+    pub locale: String,
+    /// The device's class, as i32 of [`DeviceClass`].
+    pub device: i32,
+}
+
+impl SessionIdentity {
+    /// Whether the device is shared between people.
+    #[must_use]
+    pub fn is_shared_device(&self) -> bool {
+        self.device == DeviceClass::Shared as i32
+    }
+}
+
+/// A verified identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The kind of credential, as i32 of [`Audience`]; 0 is the mesh itself.
+    pub audience: i32,
+    /// The stable id of the credential's holder: session id, key id, OIDC subject, or `system:<service>`.
+    pub subject: String,
+    /// The channel, as i32 of [`Channel`].
+    pub channel: i32,
+    /// What the credential allows beyond its audience.
+    pub scopes: Vec<String>,
+    /// The customer's session, for audience CUSTOMER.
+    pub session: Option<SessionIdentity>,
+    /// The stores (location ids) of a staff member; `*` is every store.
+    pub stores: Vec<String>,
+    /// The channel account of a partner's key.
+    pub account: Option<String>,
+}
+
+impl Identity {
+    /// The mesh itself: sweepers, relays and consumers.
+    #[must_use]
+    pub fn system(service: &str) -> Self {
+        Self {
+            audience: Audience::Unspecified as i32,
+            subject: format!("system:{service}"),
+            channel: Channel::Unspecified as i32,
+            scopes: Vec::new(),
+            session: None,
+            stores: Vec::new(),
+            account: None,
+        }
+    }
+
+    /// The audience.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        Audience::try_from(self.audience).unwrap_or(Audience::Unspecified)
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        Channel::try_from(self.channel).unwrap_or(Channel::Unspecified)
+    }
+
+    /// The session id and profile of a customer.
+    #[must_use]
+    pub fn profile(&self) -> Option<ProfileId> {
+        self.session.as_ref().and_then(|session| session.profile)
+    }
+
+    /// Whether a staff member works at that store.
+    #[must_use]
+    pub fn works_at(&self, location_id: &str) -> bool {
+        self.stores.iter().any(|store| store == "*" || store == location_id)
+    }
+
+    /// Whether the credential has that scope; admin keys have all.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.audience() == Audience::Admin || self.scopes.iter().any(|held| held == scope)
+    }
+
+    /// Who acts, for transitions and events.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let kind = match self.audience() {
+            Audience::Unspecified => ActorKind::System,
+            Audience::Anonymous | Audience::Customer => ActorKind::Customer,
+            Audience::Staff => ActorKind::Associate,
+            Audience::Partner => ActorKind::Marketplace,
+            Audience::Service | Audience::Admin => ActorKind::Service,
+        };
+        Actor { kind: kind.into(), id: self.subject.clone(), channel: self.channel }
+    }
+}
+
+/// A call's two parties: the one it acts for, and the service of the mesh that makes it, if one does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// On whose behalf.
+    pub identity: Identity,
+    /// The calling service; `None` when the gateway forwards a client's call.
+    pub service: Option<String>,
+}

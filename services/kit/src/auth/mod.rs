@@ -1,0 +1,10 @@
+//! Who is calling and what they may do.
+
+mod identity;
+mod rules;
+mod token;
+
+pub use identity::{Caller, Identity, SessionIdentity, SessionLevel};
+pub use rules::{RpcRule, decide, rule, rules};
+pub use token::{IDENTITY_HEADER, TokenKey};
+pub(crate) use token::InProcess;
