@@ -6,5 +6,5 @@ mod token;
 
 pub use identity::{Caller, Identity, SessionIdentity, SessionLevel};
 pub use rules::{RpcRule, decide, rule, rules};
-pub use token::{IDENTITY_HEADER, TokenKey};
 pub(crate) use token::InProcess;
+pub use token::{IDENTITY_HEADER, TokenKey};

@@ -1,0 +1,117 @@
+//! Stops calling a service that does not answer, and tries again after a while.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Outcomes are counted over this long.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Fewer outcomes say nothing.
+const AT_LEAST: u32 = 20;
+/// Opens when one of so many calls in a window is answered no more than half of the time.
+const FAILED_SHARE: u32 = 2;
+/// How long it stays open before one call may try.
+const OPEN_FOR: Duration = Duration::from_secs(5);
+
+/// One service's circuit.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { since: Instant, calls: u32, failed: u32 },
+    Open { until: Instant },
+}
+
+impl Circuit {
+    pub(super) fn new() -> Self {
+        Self { state: Mutex::new(closed()) }
+    }
+
+    /// Whether a call may be made; otherwise how long to wait. After the wait one call is let through, and its
+    /// outcome decides.
+    pub(super) fn admit(&self) -> Result<(), Duration> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match *state {
+            State::Closed { .. } => Ok(()),
+            State::Open { until } if until > now => Err(until - now),
+            State::Open { .. } => {
+                // The next try is due when this one had the time to fail: a lost outcome must not keep it open.
+                *state = State::Open { until: now + OPEN_FOR };
+                Ok(())
+            }
+        }
+    }
+
+    /// Records whether the service answered.
+    pub(super) fn record(&self, answered: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match &mut *state {
+            State::Open { .. } if answered => *state = closed(),
+            State::Open { .. } => {}
+            State::Closed { since, calls, failed } => {
+                if now.duration_since(*since) > WINDOW {
+                    (*since, *calls, *failed) = (now, 0, 0);
+                }
+                *calls += 1;
+                *failed += u32::from(!answered);
+                if *calls >= AT_LEAST && *failed * FAILED_SHARE >= *calls {
+                    *state = State::Open { until: now + OPEN_FOR };
+                }
+            }
+        }
+    }
+}
+
+fn closed() -> State {
+    State::Closed { since: Instant::now(), calls: 0, failed: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn opens_on_failures_and_closes_after_one_good_try() {
+        let circuit = Circuit::new();
+        for _ in 0..AT_LEAST - 1 {
+            circuit.record(false);
+            assert!(circuit.admit().is_ok());
+        }
+        circuit.record(false);
+        assert!(circuit.admit().is_err());
+        tokio::time::advance(OPEN_FOR).await;
+        assert!(circuit.admit().is_ok(), "one call tries");
+        assert!(circuit.admit().is_err(), "only one");
+        circuit.record(false);
+        assert!(circuit.admit().is_err());
+        tokio::time::advance(OPEN_FOR).await;
+        assert!(circuit.admit().is_ok());
+        circuit.record(true);
+        assert!(circuit.admit().is_ok() && circuit.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stays_closed_while_most_are_answered_or_failures_are_old() {
+        let circuit = Circuit::new();
+        for call in 0..200 {
+            circuit.record(call % 5 != 0);
+        }
+        assert!(circuit.admit().is_ok());
+        for _ in 0..4 {
+            for _ in 0..AT_LEAST - 1 {
+                Circuit::record(&circuit, true);
+            }
+            tokio::time::advance(WINDOW * 2).await;
+            circuit.record(false);
+        }
+        assert!(circuit.admit().is_ok());
+    }
+}

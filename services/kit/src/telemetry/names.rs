@@ -1,0 +1,69 @@
+//! The names of every attribute and metric, after the OpenTelemetry semantic conventions. Ids are attributes of spans,
+//! never labels of metrics.
+
+use tonic::Code;
+
+/// The scope of the mesh's own instruments.
+pub const METER: &str = "omnimesh";
+
+/// `rpc.system.name`: always `grpc`.
+pub const RPC_SYSTEM: &str = "rpc.system.name";
+/// `rpc.method`: `omnimesh.carts.v1.CartService/AddLine`.
+pub const RPC_METHOD: &str = "rpc.method";
+/// `rpc.response.status_code`: the gRPC code's name.
+pub const RPC_STATUS: &str = "rpc.response.status_code";
+/// The service of the mesh that answers.
+pub const TARGET: &str = "omnimesh.target";
+/// The service of the mesh that calls; absent when the gateway forwards a client's call.
+pub const CALLER: &str = "omnimesh.caller";
+/// The sales channel.
+pub const CHANNEL: &str = "omnimesh.channel";
+/// The customer's session.
+pub const SESSION_ID: &str = "session.id";
+/// The customer's journey over days and channels.
+pub const JOURNEY_ID: &str = "omnimesh.journey.id";
+/// The type of an event.
+pub const EVENT_TYPE: &str = "omnimesh.event.type";
+/// The service that sent an event.
+pub const EVENT_PRODUCER: &str = "omnimesh.event.producer";
+/// The group that consumes an event.
+pub const EVENT_GROUP: &str = "messaging.consumer.group.name";
+
+/// How long calls take at the server, in seconds.
+pub const SERVER_DURATION: &str = "rpc.server.call.duration";
+/// Calls that are being answered.
+pub const SERVER_ACTIVE: &str = "rpc.server.active_requests";
+/// How long calls to another process take, in seconds.
+pub const CLIENT_DURATION: &str = "rpc.client.call.duration";
+/// Calls that were sent again.
+pub const CLIENT_RETRIES: &str = "omnimesh.rpc.client.retries";
+/// Calls that were shed.
+pub const SHED: &str = "omnimesh.rpc.server.shed";
+
+/// Upper bounds of the duration histograms, in seconds.
+pub const DURATION_BOUNDARIES: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The name of a gRPC code as the conventions spell it.
+#[must_use]
+pub const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
