@@ -1,0 +1,128 @@
+//! Where settings come from: defaults < file < environment < flags.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    providers::{Format, Serialized, Toml},
+    util::nest,
+    value::{Dict, Map, Value},
+};
+use serde::Serialize;
+
+use super::{Error, Settings};
+
+pub(super) const PREFIX: &str = "OMNIMESH_";
+const DEFAULT_FILE: &str = "omnimesh.toml";
+
+/// What the settings are read from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file; without one, `omnimesh.toml` of the working folder if there is one.
+    pub file: Option<PathBuf>,
+    /// The environment; only `OMNIMESH_*` counts.
+    pub variables: Vec<(String, String)>,
+    /// The command's flags.
+    pub flags: Flags,
+    /// Every target of the binary.
+    pub known_targets: Vec<String>,
+    /// Sections that belong to no target.
+    pub known_sections: Vec<String>,
+}
+
+/// Settings that have a flag.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Flags {
+    /// `--listen`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// `--internal-listen`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal_listen: Option<SocketAddr>,
+    /// `--data-dir`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// `--target`, as often as needed
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+}
+
+impl Sources {
+    /// The process's own environment, and these flags.
+    #[must_use]
+    pub fn of_process(file: Option<PathBuf>, flags: Flags, known_targets: &[&str]) -> Self {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let variables = std::env::vars_os();
+        let variables =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self {
+            file,
+            variables: variables.collect(),
+            flags,
+            known_targets: texts(known_targets),
+            known_sections: texts(&["server", "store", "bus", "telemetry"]),
+        }
+    }
+
+    pub(super) fn figment(&self) -> Result<Figment, Error> {
+        let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+        if let Some(path) = self.path()? {
+            let file = Toml::file_exact(path);
+            self.refuse_unknown_keys(path, &file)?;
+            figment = figment.merge(file);
+        }
+        Ok(figment.merge(Variables(&self.variables)).merge(Serialized::defaults(&self.flags)))
+    }
+
+    fn path(&self) -> Result<Option<&Path>, Error> {
+        let default = Path::new(DEFAULT_FILE);
+        match &self.file {
+            Some(path) if path.is_file() => Ok(Some(path)),
+            Some(path) => Err(Error::at("config", format!("there is no file {}", path.display()))),
+            None => Ok(default.is_file().then_some(default)),
+        }
+    }
+
+    /// A misspelt key in a file would be silence. (In the environment it is not ours alone: Kubernetes adds variables of its
+    /// own that begin with a service's name.)
+    fn refuse_unknown_keys(&self, path: &Path, file: &impl Provider) -> Result<(), Error> {
+        let known: Dict = Value::serialize(Settings::default()).ok().and_then(Value::into_dict).unwrap_or_default();
+        let optional = ["database_url", "redis_url", "secret", "development", "tls", "internal_tls"];
+        let data = file.data()?;
+        let keys = data.values().flat_map(Dict::keys);
+        let unknown = keys.filter(|key| {
+            !known.contains_key(*key)
+                && !optional.contains(&key.as_str())
+                && !self.known_targets.contains(key)
+                && !self.known_sections.contains(key)
+        });
+        Error::all(
+            unknown.map(|key| (key.clone(), format!("{} has a key that nothing reads", path.display()))).collect(),
+        )
+    }
+}
+
+struct Variables<'a>(&'a [(String, String)]);
+
+impl Provider for Variables<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the environment")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut figment = Figment::new();
+        for (name, value) in self.0 {
+            let Some(key) = name.strip_prefix(PREFIX) else { continue };
+            let key = key.to_ascii_lowercase().replace("__", ".");
+            // Parsing never fails: what is nothing else is a text.
+            let Ok(value) = value.parse::<Value>();
+            if let Some(dict) = nest(&key, value).into_dict() {
+                figment = figment.merge(Serialized::defaults(dict));
+            }
+        }
+        figment.data()
+    }
+}
