@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
     let mut config = prost_build::Config::new();
-    config.enable_type_names().bytes([".omnimesh.events.v1"]);
+    // Maps in key order: equal messages have equal bytes, which the hashes of idempotency rely on.
+    config.enable_type_names().btree_map(["."]).bytes([".omnimesh.events.v1"]);
     tonic_prost_build::configure()
         .include_file("omnimesh.rs")
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
