@@ -7,20 +7,33 @@
 //! | what time is it, what id comes next, what does it cost? | [`clock`], [`ids`], [`money`] |
 //! | what may be kept, shown and searched? | [`private`], [`secrets`], [`text`] |
 //! | how is a list paged? | [`page`] |
+//! | where is it kept, and what if it is asked twice? | [`store`], [`idempotency`] |
+//! | who else hears of it? | [`outbox`], [`inbox`], [`bus`], [`tail`], [`trace`] |
 
 pub mod auth;
+pub mod bus;
 pub mod call;
 pub mod clock;
+pub mod config;
 pub mod error;
+pub mod idempotency;
 pub mod ids;
+pub mod inbox;
 pub mod lifecycle;
 pub mod links;
 pub mod money;
+pub mod outbox;
 pub mod page;
 pub mod private;
+pub mod ratelimit;
 pub mod secrets;
 pub mod server;
 pub mod service;
+pub mod store;
+pub mod tail;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
+pub mod trace;
 pub mod validate;
