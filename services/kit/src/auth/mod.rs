@@ -1,6 +1,7 @@
 //! Who is calling and what they may do.
 
 mod identity;
+pub mod oidc;
 mod rules;
 mod token;
 
