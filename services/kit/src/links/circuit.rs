@@ -30,14 +30,13 @@ enum State {
 
 impl Circuit {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(closed()) }
+        Self { state: Mutex::new(State::Closed { since: Instant::now(), calls: 0, failed: 0 }) }
     }
 
     /// Whether a call may be made; otherwise how long to wait. After the wait one call is let through, and its
     /// outcome decides.
-    pub(super) fn admit(&self) -> Result<(), Duration> {
+    pub(super) fn admit(&self, now: Instant) -> Result<(), Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
         match *state {
             State::Closed { .. } => Ok(()),
             State::Open { until } if until > now => Err(until - now),
@@ -50,11 +49,10 @@ impl Circuit {
     }
 
     /// Records whether the service answered.
-    pub(super) fn record(&self, answered: bool) {
+    pub(super) fn record(&self, now: Instant, answered: bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
         match &mut *state {
-            State::Open { .. } if answered => *state = closed(),
+            State::Open { .. } if answered => *state = State::Closed { since: now, calls: 0, failed: 0 },
             State::Open { .. } => {}
             State::Closed { since, calls, failed } => {
                 if now.duration_since(*since) > WINDOW {
@@ -70,48 +68,43 @@ impl Circuit {
     }
 }
 
-fn closed() -> State {
-    State::Closed { since: Instant::now(), calls: 0, failed: 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn opens_on_failures_and_closes_after_one_good_try() {
-        let circuit = Circuit::new();
+    #[test]
+    fn opens_on_failures_and_closes_after_one_good_try() {
+        let (circuit, mut now) = (Circuit::new(), Instant::now());
         for _ in 0..AT_LEAST - 1 {
-            circuit.record(false);
-            assert!(circuit.admit().is_ok());
+            circuit.record(now, false);
+            assert!(circuit.admit(now).is_ok());
         }
-        circuit.record(false);
-        assert!(circuit.admit().is_err());
-        tokio::time::advance(OPEN_FOR).await;
-        assert!(circuit.admit().is_ok(), "one call tries");
-        assert!(circuit.admit().is_err(), "only one");
-        circuit.record(false);
-        assert!(circuit.admit().is_err());
-        tokio::time::advance(OPEN_FOR).await;
-        assert!(circuit.admit().is_ok());
-        circuit.record(true);
-        assert!(circuit.admit().is_ok() && circuit.admit().is_ok());
+        circuit.record(now, false);
+        assert_eq!(circuit.admit(now), Err(OPEN_FOR));
+        now += OPEN_FOR;
+        assert!(circuit.admit(now).is_ok(), "one call tries");
+        assert!(circuit.admit(now).is_err(), "only one");
+        circuit.record(now, false);
+        assert!(circuit.admit(now).is_err());
+        now += OPEN_FOR;
+        assert!(circuit.admit(now).is_ok());
+        circuit.record(now, true);
+        assert!(circuit.admit(now).is_ok() && circuit.admit(now).is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn stays_closed_while_most_are_answered_or_failures_are_old() {
-        let circuit = Circuit::new();
+    #[test]
+    fn stays_closed_while_most_are_answered_or_failures_are_old() {
+        let (circuit, mut now) = (Circuit::new(), Instant::now());
         for call in 0..200 {
-            circuit.record(call % 5 != 0);
+            circuit.record(now, call % 5 != 0);
         }
-        assert!(circuit.admit().is_ok());
+        assert!(circuit.admit(now).is_ok());
         for _ in 0..4 {
+            now += WINDOW * 2;
             for _ in 0..AT_LEAST - 1 {
-                Circuit::record(&circuit, true);
+                circuit.record(now, false);
             }
-            tokio::time::advance(WINDOW * 2).await;
-            circuit.record(false);
         }
-        assert!(circuit.admit().is_ok());
+        assert!(circuit.admit(now).is_ok());
     }
 }

@@ -132,7 +132,7 @@ impl Remote {
     }
 
     async fn once(&self, deadline: Option<Instant>, mut request: Request<Body>) -> Response<Body> {
-        if let Err(wait) = self.circuit.admit() {
+        if let Err(wait) = self.circuit.admit(Instant::now()) {
             return refuse(
                 Fault::unavailable(format!("the service {} does not answer", self.target)).retry_after(wait),
             );
@@ -156,11 +156,11 @@ impl Remote {
             Err(_) => refuse(exceeded()),
         };
         match code_in(response.headers()) {
-            Some(Code::Unavailable) => self.circuit.record(false),
+            Some(Code::Unavailable) => self.circuit.record(Instant::now(), false),
             // A caller in a hurry says nothing about the service.
             Some(Code::DeadlineExceeded) if sent.elapsed() < PATIENCE => {}
-            Some(Code::DeadlineExceeded) => self.circuit.record(false),
-            _ => self.circuit.record(true),
+            Some(Code::DeadlineExceeded) => self.circuit.record(Instant::now(), false),
+            _ => self.circuit.record(Instant::now(), true),
         }
         response
     }

@@ -1,20 +1,17 @@
-//! Trace context across processes and across time, in the W3C form.
+//! Trace context in the headers of calls between processes, in the W3C form. Events carry it their own way: `trace`.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::TraceContextExt as _,
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 static W3C: LazyLock<TraceContextPropagator> = LazyLock::new(TraceContextPropagator::new);
-
-const TRACEPARENT: &str = "traceparent";
 
 /// The trace context that headers carry; an empty one if they carry none.
 #[must_use]
@@ -25,24 +22,6 @@ pub fn extract(headers: &HeaderMap) -> Context {
 /// Puts the current span's context into headers.
 pub fn inject(headers: &mut HeaderMap) {
     W3C.inject_context(&Span::current().context(), &mut IntoHeaders(headers));
-}
-
-/// The current span as a W3C traceparent; empty outside of any trace.
-#[must_use]
-pub fn current_traceparent() -> String {
-    let mut carrier = HashMap::new();
-    W3C.inject_context(&Span::current().context(), &mut carrier);
-    carrier.remove(TRACEPARENT).unwrap_or_default()
-}
-
-/// Links `span` to the span that a traceparent names: work that follows from it, in a trace of its own. To be called
-/// before the span is entered. A malformed traceparent links to nothing.
-pub fn link_to(span: &Span, traceparent: &str) {
-    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-    let linked = W3C.extract_with_context(&Context::new(), &carrier).span().span_context().clone();
-    if linked.is_valid() {
-        span.add_link(linked);
-    }
 }
 
 struct FromHeaders<'a>(&'a HeaderMap);
