@@ -7,6 +7,8 @@
 //! | what time is it, what id comes next, what does it cost? | [`clock`], [`ids`], [`money`] |
 //! | what may be kept, shown and searched? | [`private`], [`secrets`], [`text`] |
 //! | how is a list paged? | [`page`] |
+//! | what is set, and where? | [`config`] |
+//! | which session is it, and how often may it ask? | [`session`], [`ratelimit`] |
 //! | where is it kept, and what if it is asked twice? | [`store`], [`idempotency`] |
 //! | who else hears of it? | [`outbox`], [`inbox`], [`bus`], [`tail`], [`trace`] |
 
@@ -15,20 +17,24 @@ pub mod bus;
 pub mod call;
 pub mod clock;
 pub mod config;
+pub mod contact;
 pub mod error;
 pub mod idempotency;
 pub mod ids;
 pub mod inbox;
 pub mod lifecycle;
 pub mod links;
+pub mod locale;
 pub mod money;
 pub mod outbox;
 pub mod page;
 pub mod private;
 pub mod ratelimit;
+mod redis_connection;
 pub mod secrets;
 pub mod server;
 pub mod service;
+pub mod session;
 pub mod store;
 pub mod tail;
 pub mod telemetry;

@@ -1,5 +1,21 @@
-//! Rate limits.
+//! Rate limits by key, shared by every process: the generic cell rate algorithm. It keeps one moment per key, allows the
+//! whole amount at once, and then lets it grow back evenly, so that no window's edge can be used to get twice as much.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
+
+use redis::{RedisError, Script, aio::ConnectionManager};
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::{Clock, Timestamp},
+    error::Fault,
+    redis_connection,
+};
+
 /// So many requests in so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,5 +31,264 @@ impl Limit {
     #[must_use]
     pub const fn new(requests: u32, seconds: u32) -> Self {
         Self { requests, seconds }
+    }
+
+    /// The whole window, in microseconds.
+    fn window(self) -> i64 {
+        i64::from(self.seconds) * 1_000_000
+    }
+
+    /// What so many requests take out of the window, in microseconds, rounded up. More than the limit never fits.
+    fn price(self, cost: u32) -> i64 {
+        let window = i128::from(self.window());
+        let price = (window * i128::from(cost) + i128::from(self.requests) - 1) / i128::from(self.requests.max(1));
+        i64::try_from(price).unwrap_or(i64::MAX)
+    }
+}
+
+/// What a limit says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Within the limit, and counted.
+    Allowed,
+    /// Over the limit, and not counted.
+    Limited {
+        /// When the same request would be allowed, if nothing else comes.
+        retry_after: Duration,
+    },
+}
+
+/// A store of limits that does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the store of rate limits does not answer: {0}")]
+pub struct Error(#[from] RedisError);
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        tracing::warn!(error = %error.0, "the store of rate limits does not answer");
+        Self::unavailable("rate limits can't be checked at the moment")
+    }
+}
+
+/// Counts by key, in this process or in Redis. Cheap to clone; clones share the counts.
+#[derive(Clone)]
+pub struct RateLimiter {
+    store: Store,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+enum Store {
+    Memory(Arc<Mutex<Memory>>),
+    Redis(ConnectionManager),
+}
+
+impl std::fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.store {
+            Store::Memory(_) => "RateLimiter::Memory",
+            Store::Redis(_) => "RateLimiter::Redis",
+        })
+    }
+}
+
+impl RateLimiter {
+    /// Limits of this process.
+    #[must_use]
+    pub fn memory(clock: Clock) -> Self {
+        Self { store: Store::Memory(Arc::default()), clock }
+    }
+
+    /// Limits that every process shares. Connects when first used. To be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// If the URL is not one of Redis.
+    pub fn redis(url: &str, clock: Clock) -> Result<Self, Error> {
+        Ok(Self { store: Store::Redis(redis_connection::lazy(url)?), clock })
+    }
+
+    /// Counts `cost` requests of a key, unless that would be over the limit. A cost of 0 only asks. The key must hold no
+    /// personal data: hash an address or a contact.
+    ///
+    /// # Errors
+    /// If the store does not answer. Whoever guards guesses refuses then; whoever guards load may let pass.
+    pub async fn check(&self, key: &str, limit: Limit, cost: u32) -> Result<Decision, Error> {
+        let (price, window, now) = (limit.price(cost), limit.window(), self.clock.now().micros());
+        // More than the whole window: it would never be allowed.
+        if limit.requests < cost || limit.requests == 0 {
+            return Ok(Decision::Limited { retry_after: Duration::from_micros(u64::try_from(window).unwrap_or(0)) });
+        }
+        let wait = match &self.store {
+            Store::Memory(memory) => {
+                memory.lock().unwrap_or_else(PoisonError::into_inner).take(key, price, window, now)
+            }
+            Store::Redis(connection) => {
+                let mut call = TAKE.key(format!("omnimesh:{{limit:{key}}}"));
+                call.arg(price).arg(window).arg(now).invoke_async(&mut connection.clone()).await?
+            }
+        };
+        Ok(match u64::try_from(wait) {
+            Ok(0) | Err(_) => Decision::Allowed,
+            Ok(wait) => Decision::Limited { retry_after: Duration::from_micros(wait) },
+        })
+    }
+
+    /// Like [`Self::check`] for one request, as the caller of an RPC is told.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED with the time to wait; UNAVAILABLE if the store does not answer.
+    pub async fn enforce(&self, key: &str, limit: Limit, what: &str) -> Result<(), Fault> {
+        match self.check(key, limit, 1).await? {
+            Decision::Allowed => Ok(()),
+            Decision::Limited { retry_after } => {
+                let Limit { requests, seconds } = limit;
+                let message = format!("too many {what}: at most {requests} in {seconds} seconds are accepted");
+                Err(Fault::rate_limited(message, retry_after))
+            }
+        }
+    }
+}
+
+/// Per key the moment at which its window is empty again.
+#[derive(Debug, Default)]
+struct Memory {
+    empty_at: HashMap<String, Timestamp>,
+    sweep_at: usize,
+}
+
+impl Memory {
+    /// Zero if taken, otherwise how many microseconds to wait. The same as `take.lua`.
+    fn take(&mut self, key: &str, price: i64, window: i64, now: i64) -> i64 {
+        let empty_at = self.empty_at.get(key).map_or(now, |at| at.micros().max(now)).saturating_add(price);
+        let wait = empty_at - now - window;
+        if wait > 0 {
+            return wait;
+        }
+        if price > 0 {
+            // Forgets empty windows whenever the map has doubled: a constant cost per request.
+            if self.empty_at.len() >= self.sweep_at {
+                self.empty_at.retain(|_, at| at.micros() > now);
+                self.sweep_at = (self.empty_at.len() * 2).max(1_024);
+            }
+            self.empty_at.insert(key.to_owned(), Timestamp::from_micros(empty_at));
+        }
+        0
+    }
+}
+
+/// KEYS: the limit's key. ARGV: price, window and now in microseconds. Answers zero if taken, else microseconds to wait.
+/// Microseconds of this millennium are exact in Lua's numbers.
+static TAKE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local price, window, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local empty_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + price
+local wait = empty_at - now - window
+if wait > 0 then
+  return wait
+end
+if price > 0 then
+  local left = math.ceil((empty_at - now) / 1000)
+  redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', string.format('%.0f', math.max(left, 1)))
+end
+return 0",
+    )
+});
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::secrets::random_token;
+
+    fn clock() -> Clock {
+        Clock::manual(Timestamp::from_micros(1_800_000_000_000_000))
+    }
+
+    fn limited(wait: Duration) -> Decision {
+        Decision::Limited { retry_after: wait }
+    }
+
+    async fn allows_the_amount_then_grows_back(limiter: RateLimiter, clock: Clock) {
+        let key = random_token("test");
+        let limit = Limit::new(3, 30);
+        for _ in 0..3 {
+            assert_eq!(limiter.check(&key, limit, 0).await.unwrap(), Decision::Allowed);
+            assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), Decision::Allowed);
+        }
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(10)));
+        assert_eq!(limiter.check(&random_token("test"), limit, 3).await.unwrap(), Decision::Allowed);
+        clock.advance(Duration::from_secs(4));
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(6)));
+        clock.advance(Duration::from_secs(6));
+        assert_eq!(limiter.check(&key, limit, 2).await.unwrap(), limited(Duration::from_secs(10)));
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), Decision::Allowed);
+        assert_eq!(limiter.check(&key, limit, 4).await.unwrap(), limited(Duration::from_secs(30)));
+        let fault = limiter.enforce(&key, limit, "guesses").await.unwrap_err();
+        assert_eq!(fault.code(), tonic::Code::ResourceExhausted);
+    }
+
+    async fn concurrent_requests_share_one_amount(limiter: RateLimiter) {
+        let key = random_token("test");
+        let tries = (0..64).map(|_| limiter.check(&key, Limit::new(10, 60), 1));
+        let decisions = futures::future::try_join_all(tries).await.unwrap();
+        assert_eq!(decisions.iter().filter(|decision| **decision == Decision::Allowed).count(), 10);
+    }
+
+    #[tokio::test]
+    async fn memory_allows_the_amount_then_grows_back() {
+        let clock = clock();
+        allows_the_amount_then_grows_back(RateLimiter::memory(clock.clone()), clock).await;
+    }
+
+    #[tokio::test]
+    async fn memory_shares_one_amount() {
+        concurrent_requests_share_one_amount(RateLimiter::memory(clock())).await;
+    }
+
+    #[tokio::test]
+    async fn redis_allows_the_amount_then_grows_back() {
+        let clock = clock();
+        allows_the_amount_then_grows_back(redis(clock.clone()), clock).await;
+    }
+
+    #[tokio::test]
+    async fn redis_shares_one_amount() {
+        concurrent_requests_share_one_amount(redis(clock())).await;
+    }
+
+    fn redis(clock: Clock) -> RateLimiter {
+        RateLimiter::redis(&redis_connection::test_url(), clock).unwrap()
+    }
+
+    #[test]
+    fn empty_windows_are_forgotten() {
+        let mut memory = Memory::default();
+        for second in 0..100_000 {
+            memory.take(&format!("{second}"), 1, 10, second * 1_000);
+        }
+        assert!(memory.empty_at.len() <= 2_048, "{}", memory.empty_at.len());
+    }
+
+    proptest! {
+        /// Over any stretch of time, at most the amount at once and what grew back since.
+        #[test]
+        fn never_more_than_the_limit(
+            requests in 1u32..20,
+            seconds in 1u32..100,
+            steps in prop::collection::vec((0i64..5_000_000, 1u32..4), 1..200),
+        ) {
+            let limit = Limit::new(requests, seconds);
+            let mut memory = Memory::default();
+            let (mut now, mut taken) = (0i64, 0i128);
+            for (step, cost) in steps {
+                now += step;
+                if cost <= requests && memory.take("k", limit.price(cost), limit.window(), now) == 0 {
+                    taken += i128::from(cost);
+                }
+                let most = i128::from(requests) + i128::from(now) * i128::from(requests) / i128::from(limit.window());
+                prop_assert!(taken <= most, "{taken} of {most} at {now}");
+            }
+        }
     }
 }

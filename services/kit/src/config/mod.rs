@@ -211,7 +211,11 @@ impl Settings {
         if self.source.expose().find_value(name).is_err() {
             return Ok(T::default());
         }
-        Ok(self.source.expose().extract_inner(name)?)
+        Ok(self.source.expose().extract_inner(name).map_err(|mut error| {
+            // figment puts the section after the field.
+            error.path.rotate_right(1);
+            error
+        })?)
     }
 
     /// Whether this process runs that service.

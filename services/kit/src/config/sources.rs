@@ -74,7 +74,8 @@ impl Sources {
             self.refuse_unknown_keys(path, &file)?;
             figment = figment.merge(file);
         }
-        Ok(figment.merge(Variables(&self.variables)).merge(Serialized::defaults(&self.flags)))
+        let variables = self.variables.iter().filter_map(|(name, value)| Variable::new(name, value));
+        Ok(variables.fold(figment, Figment::merge).merge(Serialized::defaults(&self.flags)))
     }
 
     fn path(&self) -> Result<Option<&Path>, Error> {
@@ -105,24 +106,24 @@ impl Sources {
     }
 }
 
-struct Variables<'a>(&'a [(String, String)]);
+/// One environment variable, so that an error can say that the value came from there.
+struct Variable(Dict);
 
-impl Provider for Variables<'_> {
+impl Variable {
+    fn new(name: &str, value: &str) -> Option<Self> {
+        let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", ".");
+        // Parsing never fails: what is nothing else is a text.
+        let Ok(value) = value.parse::<Value>();
+        nest(&key, value).into_dict().map(Self)
+    }
+}
+
+impl Provider for Variable {
     fn metadata(&self) -> Metadata {
         Metadata::named("the environment")
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let mut figment = Figment::new();
-        for (name, value) in self.0 {
-            let Some(key) = name.strip_prefix(PREFIX) else { continue };
-            let key = key.to_ascii_lowercase().replace("__", ".");
-            // Parsing never fails: what is nothing else is a text.
-            let Ok(value) = value.parse::<Value>();
-            if let Some(dict) = nest(&key, value).into_dict() {
-                figment = figment.merge(Serialized::defaults(dict));
-            }
-        }
-        figment.data()
+        Ok(Profile::Default.collect(self.0.clone()))
     }
 }
