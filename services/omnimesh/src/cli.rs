@@ -1,0 +1,275 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use omnimesh_kit::config::Flags;
+
+use crate::client::ClientArgs;
+
+/// A retailer's channels as one: one profile, one cart, one order book, over gRPC, gRPC-Web and Connect.
+///
+/// Without a command it starts the whole mesh in this process, with embedded stores in ./omnimesh-data. Settings come from
+/// omnimesh.toml, then OMNIMESH_* variables, then flags; `omnimesh config` shows them.
+#[derive(Debug, Parser)]
+#[command(name = "omnimesh", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; nothing means `serve`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve, without a command.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the mesh, or some of its services.
+    Serve(ServeArgs),
+    /// Bring the databases up to date, as `serve` does at its start, and stop.
+    Migrate(SettingsArgs),
+    /// Print the effective settings, secrets hidden.
+    Config(SettingsArgs),
+    /// API keys of a running mesh.
+    Key(KeyArgs),
+    /// Read products or orders from a CSV file (also .gz) into a running mesh.
+    Import(ImportArgs),
+    /// Write orders of a running mesh as JSON lines.
+    Export(ExportArgs),
+    /// Figures of a running mesh's order book.
+    Report(ReportArgs),
+    /// Play a customer's story over five channels against a running mesh, and print every step.
+    Tour(TourArgs),
+}
+
+/// Where settings come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingsArgs {
+    /// The settings file; otherwise omnimesh.toml, if it is there.
+    #[arg(long, env = "OMNIMESH_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The folder of the embedded stores, the secret and the admin key [default: ./omnimesh-data].
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// How to serve.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArgs {
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Where the gateway listens [default: 127.0.0.1:8080].
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Where the services of this process listen for other processes [default: a free port of 127.0.0.1].
+    #[arg(long)]
+    pub internal_listen: Option<SocketAddr>,
+    /// A service to run, as often as needed; none means all. The others are found at `addresses` of the settings.
+    #[arg(long = "target", value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Leave out the demo catalog, stores and shipping methods of the first start.
+    #[arg(long)]
+    pub no_demo: bool,
+}
+
+impl ServeArgs {
+    /// The settings that these flags set.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        Flags {
+            listen: self.listen,
+            internal_listen: self.internal_listen,
+            data_dir: self.settings.data_dir.clone(),
+            targets: self.targets.clone(),
+        }
+    }
+}
+
+impl SettingsArgs {
+    /// The settings that these flags set.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        Flags { data_dir: self.data_dir.clone(), ..Flags::default() }
+    }
+}
+
+/// API keys.
+#[derive(Args, Debug)]
+pub struct KeyArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KeyCommand,
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Create a key and print it; it is shown only this once.
+    Create(KeyCreateArgs),
+    /// List the keys, without their secrets.
+    List {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Revoke a key: calls with it fail at once.
+    Revoke {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// The key's id, as `list` shows it.
+        key_id: String,
+    },
+}
+
+/// A key to create.
+#[derive(Args, Debug)]
+pub struct KeyCreateArgs {
+    /// The mesh.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// What it is for.
+    #[arg(long, value_enum)]
+    pub kind: KeyKind,
+    /// What people call it.
+    #[arg(long)]
+    pub name: String,
+    /// A scope of a secret or partner key, such as payments.write; as often as needed.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub scopes: Vec<String>,
+    /// An origin that a publishable key may be used from, such as https://shop.example; none allows all.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    pub origins: Vec<String>,
+    /// The channel account of a partner key.
+    #[arg(long, default_value = "")]
+    pub account: String,
+    /// Days until it expires; left out it does not.
+    #[arg(long)]
+    pub days: Option<u32>,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KeyKind {
+    /// For web pages and apps: starts sessions, nothing else.
+    Publishable,
+    /// For the retailer's back-ends, with scopes.
+    Secret,
+    /// For one partner, bound to a channel account.
+    Partner,
+    /// For administrators: everything.
+    Admin,
+}
+
+/// What to import.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// What the file holds.
+    #[command(subcommand)]
+    pub command: ImportCommand,
+}
+
+/// What a file holds.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Products; rows of one SKU are one product.
+    Products(ImportFileArgs),
+    /// Orders, returns and adjustments; rows of one number are one document.
+    Orders {
+        /// The file.
+        #[command(flatten)]
+        file: ImportFileArgs,
+        /// Whether the orders are a record of the past or are to be fulfilled.
+        #[arg(long, value_enum, default_value_t = ModeArg::Historical)]
+        mode: ModeArg,
+    },
+}
+
+/// A file to import.
+#[derive(Args, Debug)]
+pub struct ImportFileArgs {
+    /// The mesh.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// The CSV file, plain or .gz.
+    #[arg(required_unless_present = "print_mapping")]
+    pub file: Option<PathBuf>,
+    /// The mapping file: which column holds what. Left out: a built-in one that fits the header.
+    #[arg(long)]
+    pub mapping: Option<PathBuf>,
+    /// Print a built-in mapping with its explanations, to start your own from.
+    #[arg(long)]
+    pub print_mapping: bool,
+}
+
+/// How imported orders count.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ModeArg {
+    /// A record of the past: no stock moves, nobody is told.
+    Historical,
+    /// Orders to fulfil: they reserve stock.
+    Live,
+}
+
+/// What to export.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// What.
+    #[command(subcommand)]
+    pub command: ExportCommand,
+}
+
+/// What to export.
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Orders, a JSON object a line, in the protobuf JSON form of omnimesh.orders.v1.Order.
+    Orders {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// Only orders of this channel account or imported system.
+        #[arg(long, default_value = "")]
+        account: String,
+        /// The file to write; left out: standard output.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// What to report.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// What.
+    #[command(subcommand)]
+    pub command: ReportCommand,
+}
+
+/// What to report.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Gross, returns, net, orders, customers; by month and country; top products and customers; RFM quintiles.
+    Sales {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// Print JSON in place of a table.
+        #[arg(long)]
+        json: bool,
+        /// Only documents of this currency.
+        #[arg(long)]
+        currency: Option<String>,
+        /// Only documents of this channel account or imported system.
+        #[arg(long, default_value = "")]
+        account: String,
+    },
+}
+
+/// The tour.
+#[derive(Args, Debug)]
+pub struct TourArgs {
+    /// The mesh.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}

@@ -1,0 +1,28 @@
+//! `omnimesh import`: CSV files into the mesh, through its RPCs. Nothing is dropped silently, and a broken-off import goes on
+//! where it stopped.
+
+mod checkpoint;
+mod mapping;
+mod orders;
+mod products;
+mod rows;
+mod send;
+
+pub use mapping::{Kind, Mapping};
+pub use orders::import_orders;
+pub use products::import_products;
+pub use rows::Refusal;
+pub use send::Summary;
+
+use std::path::PathBuf;
+
+/// What to import, and what with.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The CSV file, or CSV compressed as .gz.
+    pub file: PathBuf,
+    /// The mapping file; `None` chooses a built-in one by the header.
+    pub mapping: Option<PathBuf>,
+    /// Where checkpoints are kept.
+    pub checkpoints: PathBuf,
+}

@@ -1,0 +1,3 @@
+//! See [`omnimesh::cli`].
+
+fn main() {}
