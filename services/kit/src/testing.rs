@@ -120,7 +120,6 @@ pub fn redis_bus() -> Bus {
 ///
 /// # Panics
 /// If it does not within 20 seconds; says what was waited for.
-#[expect(clippy::panic, reason = "a test fails by panicking")]
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !holds().await {
@@ -142,6 +141,7 @@ impl LogSource for DirectLog {
     }
 }
 
+#[expect(clippy::panic, reason = "a test fails by panicking")]
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/run starts the servers and sets it"))
 }

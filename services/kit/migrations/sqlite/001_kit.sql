@@ -60,6 +60,7 @@ CREATE TABLE checkpoints (
     producer TEXT NOT NULL,
     partition BIGINT NOT NULL,
     position BIGINT NOT NULL,
+    parked BIGINT NOT NULL,
     holder BLOB,
     token BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,

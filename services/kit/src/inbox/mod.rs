@@ -1,9 +1,17 @@
 //! The other end of the log: each event of a producer has its effect once, in order per aggregate.
 
+mod effect;
+mod run;
+mod share;
+pub mod sql;
+
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use omnimesh_proto::events::v1::Event;
+
+pub use effect::{Parked, parked, replay};
+pub use run::{TRIES, run};
 
 use crate::store::Tx;
 

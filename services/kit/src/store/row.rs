@@ -43,10 +43,9 @@ macro_rules! columns {
     ($($type:ty),+) => {$(
         impl Column for $type {
             fn read(row: &Row, column: &str) -> Result<Self, Error> {
-                Ok(match row {
-                    Row::Postgres(row) => row.try_get(column)?,
-                    Row::Sqlite(row) => row.try_get(column)?,
-                })
+                // By way of Option: SQLite's driver reads NULL as 0 or as an empty text.
+                Option::<$type>::read(row, column)?
+                    .ok_or_else(|| Error::Column { column: column.to_owned(), problem: "is NULL".to_owned() })
             }
         }
 
