@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::{Clock, Timestamp},
+    config::Settings,
     error::Fault,
     redis_connection,
 };
@@ -93,6 +94,17 @@ impl std::fmt::Debug for RateLimiter {
 }
 
 impl RateLimiter {
+    /// Limits where the settings say: in Redis if it is configured, otherwise in this process.
+    ///
+    /// # Errors
+    /// If the URL is not one of Redis.
+    pub fn open(settings: &Settings, clock: Clock) -> Result<Self, Error> {
+        match &settings.redis_url {
+            Some(url) => Self::redis(url.expose(), clock),
+            None => Ok(Self::memory(clock)),
+        }
+    }
+
     /// Limits of this process.
     #[must_use]
     pub fn memory(clock: Clock) -> Self {

@@ -19,6 +19,7 @@ use redis::RedisError;
 use crate::{
     auth::SessionLevel,
     clock::Clock,
+    config::Settings,
     error::Fault,
     ids::{ProfileId, SessionId},
     redis_connection,
@@ -84,6 +85,17 @@ impl std::fmt::Debug for LiveSessions {
 }
 
 impl LiveSessions {
+    /// Live sessions where the settings say: in Redis if it is configured, otherwise in this process.
+    ///
+    /// # Errors
+    /// If the URL is not one of Redis.
+    pub fn open(settings: &Settings, clock: Clock) -> Result<Self, Error> {
+        match &settings.redis_url {
+            Some(url) => Self::redis(url.expose(), clock),
+            None => Ok(Self::memory(clock)),
+        }
+    }
+
     /// Sessions of this process.
     #[must_use]
     pub fn memory(clock: Clock) -> Self {
