@@ -31,11 +31,11 @@ struct Details {
 }
 
 /// Messages are cut here, in bytes.
-const MAX_MESSAGE: usize = 512;
+const MAX_MESSAGE: usize = 200;
 /// Each text of the details is cut here, in bytes.
-const MAX_TEXT: usize = 256;
+const MAX_TEXT: usize = 200;
 /// Details travel in trailers, as base64: with the message they stay under 2 KB.
-const MAX_DETAILS: usize = 1_000;
+const MAX_DETAILS: usize = 700;
 
 impl Fault {
     /// A fault of any code. `message` says what was wrong and what would be accepted: lower case, no full stop, no
@@ -273,19 +273,14 @@ mod tests {
                 .metadata(&format!("key{number}"), "ü".repeat(400))
                 .violation("STOCK", format!("sku{number}"), "x".repeat(100));
         }
+        assert!((1_000..2_048).contains(&size_of(fault)));
+        assert!(size_of(Fault::invalid("quantity", "a".repeat(5_000))) < 2_048);
+    }
+
+    fn size_of(fault: Fault) -> usize {
         let mut headers = http::HeaderMap::new();
         Status::from(fault).add_header(&mut headers).unwrap();
-        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        assert!(size > 1_000, "{size}");
-        // Percent-encoding triples a message beyond ASCII; details alone stay far below.
-        let details = headers.get("grpc-status-details-bin").unwrap().len();
-        assert!(details < 1_536, "{details}");
-
-        let plain = Fault::invalid("quantity", "a".repeat(5_000));
-        let mut headers = http::HeaderMap::new();
-        Status::from(plain).add_header(&mut headers).unwrap();
-        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        assert!(size < 2_048, "{size}");
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
     }
 
     #[test]

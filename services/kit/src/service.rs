@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use tonic::service::Routes;
 
 use crate::{
-    clock::Clock, config::Settings, inbox::Consumer, lifecycle::Lifecycle, links::Links, secrets::Secrets, store::Db,
-    tail::Tail,
+    clock::Clock, config::Settings, inbox::Consumer, lifecycle::Lifecycle, links::Links, secrets::Secrets,
+    session::LiveSessions, store::Db, tail::Tail,
 };
 
 /// What a service is given.
@@ -20,6 +20,8 @@ pub struct Deps {
     pub secrets: Secrets,
     /// The service's own database.
     pub db: Db,
+    /// The live sessions that every service shares.
+    pub sessions: LiveSessions,
     /// The way to the other services, as this one.
     pub links: Links,
     /// The service's own events, live.

@@ -146,3 +146,99 @@ fn target_of(package: &str) -> Option<String> {
     let area = package.strip_prefix("omnimesh.")?.split('.').next()?;
     (area != "events").then(|| area.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+
+    #[test]
+    fn every_rpc_of_the_contract_has_a_rule_and_a_target() {
+        let methods: Vec<_> = POOL.services().flat_map(|s| s.methods().collect::<Vec<_>>()).collect();
+        assert!(!methods.is_empty());
+        let mut wrong = Vec::new();
+        for method in &methods {
+            let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+            let Some(rule) = rule(&path) else {
+                wrong.push(format!("{path} has no rule: nobody could call it"));
+                continue;
+            };
+            let mut check = |good: bool, what: &str| {
+                if !good {
+                    wrong.push(format!("{path} {what}"))
+                }
+            };
+            check(rule.is_public() || !rule.services.is_empty(), "lets nobody in");
+            check(!rule.audiences.contains(&Audience::Unspecified), "names no audience");
+            check(rule.server_streaming == method.is_server_streaming(), "streams otherwise");
+            check(rule.criticality != Criticality::Unspecified, "has no criticality");
+            let known = rule.resource_field.is_empty() || has_field(&rule.input, &rule.resource_field);
+            check(known, &format!("has no field {}", rule.resource_field));
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert_eq!(methods.len(), rules().count());
+    }
+
+    // A resource may be named by a field of a field: `group.id`.
+    fn has_field(message: &MessageDescriptor, path: &str) -> bool {
+        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let Some(field) = message.get_field_by_name(name) else { return false };
+        rest.is_none_or(|rest| field.kind().as_message().is_some_and(|inner| has_field(inner, rest)))
+    }
+
+    #[test]
+    fn targets_are_the_areas() {
+        let target = |path: &str| rule(path).unwrap().target.clone();
+        assert_eq!(target("/omnimesh.events.v1.EventLogService/EventsSince"), None);
+        for rule in rules().filter(|rule| rule.target.is_some()) {
+            let target = rule.target.as_deref().unwrap();
+            assert!(rule.path.starts_with(&format!("/omnimesh.{target}.v1.")), "{}", rule.path);
+        }
+        assert!(rule("/omnimesh.events.v1.EventLogService/eventssince").is_none());
+        assert!(rule("/omnimesh.events.v1.EventLogService/EventsSince/").is_none());
+    }
+
+    fn some_rule(audiences: &[Audience], scopes: &[&str], services: &[&str]) -> RpcRule {
+        RpcRule {
+            audiences: audiences.to_vec(),
+            scopes: scopes.iter().map(|&s| s.to_owned()).collect(),
+            services: services.iter().map(|&s| s.to_owned()).collect(),
+            ..rules().next().unwrap().clone()
+        }
+    }
+
+    fn caller(audience: Audience, scopes: &[&str]) -> Caller {
+        let mut identity = Identity::system("x");
+        identity.audience = audience.into();
+        identity.scopes = scopes.iter().map(|&s| s.to_owned()).collect();
+        Caller { identity, service: None }
+    }
+
+    #[test]
+    fn the_audience_decides_then_the_scopes() {
+        let rule = some_rule(&[Audience::Customer, Audience::Partner, Audience::Admin], &["orders.write"], &[]);
+        assert!(decide(&rule, &caller(Audience::Customer, &[])).is_ok());
+        assert!(decide(&rule, &caller(Audience::Partner, &["orders.write"])).is_ok());
+        assert!(decide(&rule, &caller(Audience::Admin, &[])).is_ok());
+        let refused = |caller: &Caller| decide(&rule, caller).unwrap_err().reason();
+        assert_eq!(refused(&caller(Audience::Partner, &["orders.read"])), ErrorReason::ScopeMissing);
+        for audience in [Audience::Unspecified, Audience::Anonymous, Audience::Staff, Audience::Service] {
+            assert_eq!(refused(&caller(audience, &["orders.write"])), ErrorReason::AudienceDenied, "{audience:?}");
+        }
+        let odd = some_rule(&[Audience::Unspecified], &[], &[]);
+        assert!(decide(&odd, &caller(Audience::Unspecified, &[])).is_err(), "UNSPECIFIED never matches");
+        assert!(decide(&some_rule(&[Audience::Customer], &[], &[]), &caller(Audience::Admin, &[])).is_err());
+    }
+
+    #[test]
+    fn a_service_is_admitted_by_name_alone() {
+        let rule = some_rule(&[Audience::Customer], &[], &["orders"]);
+        let mut caller = caller(Audience::Customer, &[]);
+        caller.service = Some("carts".into());
+        assert!(decide(&rule, &caller).is_err(), "acting for a customer does not make it one");
+        caller.service = Some("orders".into());
+        assert!(decide(&rule, &caller).is_ok());
+        caller.identity = Identity::system("orders");
+        assert!(decide(&rule, &caller).is_ok());
+    }
+}

@@ -128,3 +128,83 @@ impl TokenKey {
 fn invalid() -> Fault {
     Fault::unauthenticated(ErrorReason::CredentialInvalid, "the internal identity is not valid here")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+
+    fn keys() -> (TokenKey, Clock) {
+        let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
+        (TokenKey::new(&Secrets::from_root([7; 32]), clock.clone()), clock)
+    }
+
+    fn caller() -> Caller {
+        Caller { identity: Identity::system("orders"), service: Some("orders".into()) }
+    }
+
+    #[tokio::test]
+    async fn a_token_names_its_caller_to_its_audience_alone() {
+        let (keys, _) = keys();
+        let token = keys.issue(&caller(), "catalog").await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(keys.verify(&token, "catalog").await.unwrap(), caller());
+            assert!(keys.verify(&token, "carts").await.is_err());
+        }
+        let cached = keys.issue(&caller(), "catalog").await.unwrap();
+        assert_eq!(cached, token);
+        assert_ne!(keys.issue(&caller(), "carts").await.unwrap(), token);
+    }
+
+    #[tokio::test]
+    async fn a_token_ends_after_a_minute_and_is_renewed_before() {
+        let (keys, clock) = keys();
+        let token = keys.issue(&caller(), "catalog").await.unwrap();
+        clock.advance(LIFETIME - LEFT_AT_LEAST);
+        let renewed = keys.issue(&caller(), "catalog").await.unwrap();
+        assert_ne!(renewed, token);
+        assert!(keys.verify(&token, "catalog").await.is_ok());
+        clock.advance(LEFT_AT_LEAST + SKEW);
+        assert!(keys.verify(&token, "catalog").await.is_err(), "also when it was verified before");
+        assert!(keys.verify(&renewed, "catalog").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn forged_tokens_are_refused() {
+        let (keys, clock) = keys();
+        let claims = |exp: Duration, iss: &str| Claims {
+            iss: iss.into(),
+            aud: "catalog".into(),
+            exp: clock.now().plus(exp).micros(),
+            caller: caller(),
+        };
+        let good = keys.sign(&claims(LIFETIME, ISSUER)).unwrap();
+        assert!(keys.verify(&good.parse().unwrap(), "catalog").await.is_ok());
+
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        let other = TokenKey::new(&Secrets::from_root([8; 32]), clock.clone());
+        let json = serde_json::to_vec(&claims(LIFETIME, ISSUER)).unwrap();
+        let body = URL_SAFE_NO_PAD.encode(json);
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
+        let swapped = URL_SAFE_NO_PAD.encode(
+            serde_json::to_string(&claims(LIFETIME, ISSUER)).unwrap().replace("system:orders", "system:sessions"),
+        );
+        for forged in [
+            String::new(),
+            "omi1".into(),
+            format!("{head}."),
+            format!("{head}.{}", URL_SAFE_NO_PAD.encode([0; 64])),
+            format!("omi1.{swapped}.{signature}"),
+            // Another algorithm, or none.
+            format!("omi2.{body}.{signature}"),
+            format!("{header}.{body}."),
+            format!("{header}.{body}.{signature}"),
+            other.sign(&claims(LIFETIME, ISSUER)).unwrap(),
+            keys.sign(&claims(LIFETIME, "somebody")).unwrap(),
+            keys.sign(&claims(LIFETIME * 60, ISSUER)).unwrap(),
+            "x".repeat(MAX_LENGTH + 1),
+        ] {
+            assert!(keys.verify(&forged.parse().unwrap(), "catalog").await.is_err(), "{forged} was taken");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 mod balance;
 mod budget;
 mod circuit;
+mod log;
 mod remote;
 
 use std::{
@@ -24,6 +25,7 @@ use self::remote::Remote;
 use crate::{
     auth::{Caller, IDENTITY_HEADER, InProcess, TokenKey, rule},
     call::Call,
+    config::{Settings, Texts},
     error::Fault,
     lifecycle::Lifecycle,
     server::{GRPC_TIMEOUT, Stack, TARGET_HEADER, refuse, timeout_in},
@@ -37,6 +39,15 @@ const INTERNAL_PREFIX: &str = "omnimesh-";
 
 /// Where services of other processes are: name -> `http://host:port`, several or one name with several addresses.
 pub type Addresses = BTreeMap<String, Vec<Uri>>;
+
+/// The addresses that the settings name.
+///
+/// # Errors
+/// An address that is no URI; the check at start refuses it earlier.
+pub fn addresses(settings: &Settings) -> Result<Addresses, http::uri::InvalidUri> {
+    let parse = |texts: &Texts| texts.iter().map(|text| text.parse()).collect::<Result<Vec<Uri>, _>>();
+    settings.addresses.iter().map(|(target, texts)| Ok((target.clone(), parse(texts)?))).collect()
+}
 
 /// The way to every service of the mesh, for one calling service. Clones are cheap.
 #[derive(Clone, Debug)]

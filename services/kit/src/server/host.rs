@@ -69,10 +69,7 @@ impl Server {
                 }
             }
         });
-        let dispatch = Dispatch {
-            stacks: Arc::new(stacks.into_iter().map(|stack| (stack.target(), stack)).collect()),
-            health: Routes::new(health).prepare(),
-        };
+        let dispatch = Dispatch { health: Routes::new(health).prepare(), ..Dispatch::of(stacks) };
         tonic::transport::Server::builder()
             .max_connection_age(Duration::from_secs(self.settings.max_connection_age_seconds))
             .max_connection_age_grace(AGE_GRACE)
@@ -103,12 +100,17 @@ fn health_names(stacks: &[Stack]) -> Vec<String> {
 
 /// What a socket's requests reach: the stack of their target, or health.
 #[derive(Clone)]
-struct Dispatch {
+pub(super) struct Dispatch {
     stacks: Arc<HashMap<&'static str, Stack>>,
     health: Routes,
 }
 
 impl Dispatch {
+    pub(super) fn of(stacks: Vec<Stack>) -> Self {
+        let stacks = stacks.into_iter().map(|stack| (stack.target(), stack)).collect();
+        Self { stacks: Arc::new(stacks), health: Routes::default() }
+    }
+
     fn stack_for(&self, request: &Request<Body>) -> Option<&Stack> {
         let named = match rule(request.uri().path()).and_then(|rule| rule.target.as_deref()) {
             Some(target) => Some(target),

@@ -11,11 +11,14 @@ mod host;
 mod metrics;
 mod panic;
 mod shed;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::{
     convert::Infallible,
     fmt,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -86,7 +89,7 @@ impl Server {
         let inner = LoadShed { room: self.room.clone(), inner };
         let inner = Deadline { stop: self.lifecycle.token(), inner };
         let inner = Metrics { target, inner };
-        Stack { target, layers: Trace { target, inner } }
+        Stack { target, layers: Arc::new(Trace { target, inner }) }
     }
 }
 
@@ -96,7 +99,7 @@ type Layers = Trace<Metrics<Deadline<LoadShed<CatchPanic<Auth<Served>>>>>>;
 #[derive(Clone)]
 pub struct Stack {
     target: &'static str,
-    layers: Layers,
+    layers: Arc<Layers>,
 }
 
 impl Stack {
