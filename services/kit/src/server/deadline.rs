@@ -124,7 +124,39 @@ pub(crate) fn timeout_text(timeout: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::{BodyExt as _, StreamBody};
+
     use super::*;
+
+    /// A stream on which nothing ever happens.
+    #[derive(Clone)]
+    struct Silent;
+
+    impl Handler for Silent {
+        async fn handle(&self, _: Rpc, _: Request<Body>) -> Response<Body> {
+            Response::new(Body::new(StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>())))
+        }
+    }
+
+    async fn ending(stop: CancellationToken, deadline: Option<Instant>) -> Status {
+        let rule = crate::auth::rules().find(|rule| rule.server_streaming && !rule.client_streaming);
+        let rpc = Rpc { rule, in_process: true, deadline };
+        let response = Deadline { stop, inner: Silent }.handle(rpc, Request::new(Body::empty())).await;
+        let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap();
+        Status::from_header_map(&trailers).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_at_its_deadline_and_when_the_process_stops() {
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let late = ending(CancellationToken::new(), Some(deadline)).await;
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let stopped = ending(stop, None).await;
+        assert_eq!(stopped.code(), Code::Unavailable);
+        assert!(!stopped.details().is_empty());
+    }
 
     #[test]
     fn timeouts_are_read_and_written_as_grpc_says() {
