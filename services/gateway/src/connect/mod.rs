@@ -1,0 +1,12 @@
+//! The Connect protocol (<https://connectrpc.com/docs/protocol>) in front of gRPC: unary calls as plain HTTP, streams in
+//! envelopes, messages as JSON or protobuf.
+
+mod codec;
+mod error;
+mod headers;
+mod stream;
+mod unary;
+
+pub(crate) use error::{refuse_stream, refuse_unary, unknown_method};
+pub(crate) use stream::stream;
+pub(crate) use unary::{Bounds, unary};
