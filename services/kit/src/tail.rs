@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,6 +27,8 @@ const PAGE: i64 = 200;
 pub struct Tail {
     db: Db,
     sender: broadcast::Sender<Arc<Event>>,
+    // The last position that was sent, by partition; changed together with sending.
+    sent: Arc<Mutex<BTreeMap<u32, i64>>>,
 }
 
 impl fmt::Debug for Tail {
@@ -39,7 +41,7 @@ impl Tail {
     /// The tail of the service's own log. It is live while [`Tail::run`] runs.
     #[must_use]
     pub fn new(db: Db) -> Self {
-        Self { db, sender: broadcast::Sender::new(BUFFER) }
+        Self { db, sender: broadcast::Sender::new(BUFFER), sent: Arc::default() }
     }
 
     /// The last position of each partition. Take them before reading the state that the stream goes on from.
@@ -63,10 +65,14 @@ impl Tail {
     }
 
     fn follow(&self, positions: Option<BTreeMap<u32, i64>>) -> impl Stream<Item = Arc<Event>> + Send + use<> {
-        // Subscribed at once: nothing that happens from here on is missed.
+        // Subscribed at once, and to what comes after the positions: nothing that happens from here on is missed.
+        let sent = self.sent();
+        let live = self.sender.subscribe();
+        let positions = positions.or_else(|| (!sent.is_empty()).then(|| sent.clone()));
+        drop(sent);
         let state = Follower {
             tail: self.clone(),
-            live: self.sender.subscribe(),
+            live,
             positions: BTreeMap::new(),
             start: Some(positions),
             ready: VecDeque::new(),
@@ -83,6 +89,10 @@ impl Tail {
         })
     }
 
+    fn sent(&self) -> MutexGuard<'_, BTreeMap<u32, i64>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Feeds the watchers from the bus until the token is cancelled. One task per service and process.
     pub async fn run(self, bus: Bus, token: CancellationToken) {
         let mut reader = bus.reader();
@@ -91,6 +101,7 @@ impl Tail {
             let step = async {
                 if keys.is_empty() {
                     let heads = self.positions().await?;
+                    self.sent().clone_from(&heads);
                     keys = heads.into_iter().map(|(n, head)| (stream_key(self.db.service(), n), head)).collect();
                 }
                 let entries = reader.read(&keys, Duration::from_secs(5)).await?;
@@ -99,6 +110,8 @@ impl Tail {
                         *after = entry.position;
                     }
                     if let Ok(event) = Event::decode(entry.body) {
+                        let mut sent = self.sent();
+                        sent.insert(event.partition, event.position);
                         // No receiver is no error: nobody watches.
                         drop(self.sender.send(Arc::new(event)));
                     }
