@@ -11,6 +11,8 @@
 //! | which session is it, and how often may it ask? | [`session`], [`ratelimit`] |
 //! | where is it kept, and what if it is asked twice? | [`store`], [`idempotency`] |
 //! | who else hears of it? | [`outbox`], [`inbox`], [`bus`], [`tail`], [`trace`] |
+//! | how is a call answered, made and traced? | [`server`], [`links`], [`telemetry`] |
+//! | what is a service built from, and when does it end? | [`service`], [`lifecycle`] |
 
 pub mod auth;
 pub mod bus;

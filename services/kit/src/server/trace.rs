@@ -55,3 +55,87 @@ impl<S: Handler> Handler for Trace<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use opentelemetry::trace::{Status as SpanStatus, TracerProvider as _};
+    use opentelemetry_sdk::{
+        error::OTelSdkResult,
+        trace::{SdkTracerProvider, Span, SpanData, SpanProcessor},
+    };
+    use tracing::instrument::WithSubscriber as _;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::{error::Fault, server::handler::refuse};
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[derive(Clone, Debug, Default)]
+    struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanProcessor for Kept {
+        fn on_start(&self, _: &mut Span, _: &opentelemetry::Context) {}
+
+        fn on_end(&self, span: SpanData) {
+            self.0.lock().unwrap().push(span);
+        }
+
+        fn force_flush(&self) -> OTelSdkResult {
+            Ok(())
+        }
+
+        fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone)]
+    struct Fails;
+
+    impl Handler for Fails {
+        async fn handle(&self, _: Rpc, _: Request<Body>) -> Response<Body> {
+            tracing::Span::current().record(names::CALLER, "carts");
+            refuse(Fault::unavailable("not now").retry_after(Duration::from_secs(1)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_span_says_what_was_called_and_how_it_ended() {
+        let kept = Kept::default();
+        let provider = SdkTracerProvider::builder().with_span_processor(kept.clone()).build();
+        let subscriber =
+            tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
+        let rpc = Rpc {
+            rule: crate::auth::rule("/omnimesh.events.v1.EventLogService/EventsSince"),
+            in_process: false,
+            deadline: None,
+        };
+        let from_mesh = Request::builder().header("traceparent", PARENT).header(IDENTITY_HEADER, "x");
+        let from_outside = Request::builder().header("traceparent", PARENT);
+        async {
+            for request in [from_mesh, from_outside] {
+                Trace { target: "orders", inner: Fails }.handle(rpc, request.body(Body::empty()).unwrap()).await;
+            }
+        }
+        .with_subscriber(subscriber)
+        .await;
+        let spans = kept.0.lock().unwrap();
+        let span = &spans[0];
+        assert_eq!(span.name, "omnimesh.events.v1.EventLogService/EventsSince");
+        let value = |name: &str| {
+            span.attributes.iter().find(|pair| pair.key.as_str() == name).map(|pair| pair.value.to_string())
+        };
+        assert_eq!(value(names::RPC_STATUS).as_deref(), Some("UNAVAILABLE"));
+        assert_eq!(value(names::TARGET).as_deref(), Some("orders"));
+        assert_eq!(value(names::CALLER).as_deref(), Some("carts"));
+        assert!(matches!(span.status, SpanStatus::Error { .. }));
+        assert_eq!(span.span_context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_ne!(spans[1].span_context.trace_id(), span.span_context.trace_id());
+    }
+}
