@@ -1,0 +1,1 @@
+//! A small catalog for the first start.

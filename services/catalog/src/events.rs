@@ -1,0 +1,113 @@
+//! What the catalog does with the events of orders: goods that are handed over leave the shelf, goods that will not be are given
+//! back. Orders without a reservation, such as historical imports, never move stock.
+
+use async_trait::async_trait;
+use omnimesh_kit::{
+    call::Call,
+    inbox::{BoxError, EventHandler},
+    store::Tx,
+};
+use omnimesh_proto::{
+    events::v1::Event,
+    orders::v1::{FulfillmentChanged, FulfillmentState, OrderCancelled, OrderExpired, OrderedGoods},
+};
+use prost::{Message as _, Name as _};
+
+use crate::{
+    domain::reservation::{Part, Reservation},
+    error::Error,
+    ledger::{self, Leave},
+    store::reservations,
+};
+
+/// Hears orders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orders;
+
+#[async_trait]
+impl EventHandler for Orders {
+    async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        let call = Call::system(crate::NAME);
+        if event.r#type == FulfillmentChanged::full_name() {
+            fulfillment_changed(tx, &call, &FulfillmentChanged::decode(event.payload.clone())?).await?;
+        } else if event.r#type == OrderCancelled::full_name() {
+            release_rest(tx, &call, &OrderCancelled::decode(event.payload.clone())?.order_id).await?;
+        } else if event.r#type == OrderExpired::full_name() {
+            release_rest(tx, &call, &OrderExpired::decode(event.payload.clone())?.order_id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Orders releases by RPC as well: whichever comes second finds nothing left.
+async fn release_rest(tx: &mut Tx, call: &Call, order_id: &str) -> Result<(), Error> {
+    let Some(mut reservation) = reservations::lock(tx, order_id).await? else { return Ok(()) };
+    ledger::leave(tx, call, &mut reservation, &[], Leave::Release).await
+}
+
+async fn fulfillment_changed(tx: &mut Tx, call: &Call, changed: &FulfillmentChanged) -> Result<(), Error> {
+    let Some(mut reservation) = reservations::lock(tx, &changed.order_id).await? else { return Ok(()) };
+    let short = short_parts(&reservation, changed);
+    if !short.is_empty() {
+        ledger::leave(tx, call, &mut reservation, &short, Leave::Release).await?;
+    }
+    let goods = parts(changed, &changed.goods);
+    // No part would mean everything.
+    if let Some(how) = effect(changed.state()).filter(|_| !goods.is_empty()) {
+        ledger::leave(tx, call, &mut reservation, &goods, how).await?;
+    }
+    Ok(())
+}
+
+/// What a state does to the group's goods. REJECTED_BY_STORE is not an end: the goods stay bound until the order is rerouted or
+/// cancelled, so that a store that lacks them does not offer them again. What was sent off was committed; it comes back by a
+/// count or a return. RESTOCKED follows NO_SHOW or REFUSED and finds nothing left.
+fn effect(state: FulfillmentState) -> Option<Leave> {
+    use FulfillmentState as State;
+    match state {
+        State::Shipped | State::PickedUp => Some(Leave::Commit),
+        State::Cancelled | State::NoShow | State::Refused | State::Restocked => Some(Leave::Release),
+        State::Unspecified
+        | State::Open
+        | State::Accepted
+        | State::Picking
+        | State::Packed
+        | State::Delivered
+        | State::Undelivered
+        | State::Returning
+        | State::ReadyForPickup
+        | State::OnHold
+        | State::RejectedByStore => None,
+    }
+}
+
+/// Lines found short are released down to what the group still holds: a quantity that was released already is not released again.
+fn short_parts(reservation: &Reservation, changed: &FulfillmentChanged) -> Vec<Part> {
+    let mut short = parts(changed, &changed.released);
+    let held = parts(changed, &changed.goods);
+    for part in &mut short {
+        let same = |line_id: &str, location_id: &str| line_id == part.line_id && location_id == part.location_id;
+        let left: i64 = reservation
+            .allocations
+            .iter()
+            .filter(|allocation| same(&allocation.line_id, &allocation.location_id))
+            .map(|allocation| allocation.left())
+            .sum();
+        let held: i64 =
+            held.iter().filter(|held| same(&held.line_id, &held.location_id)).map(|held| held.quantity).sum();
+        part.quantity = part.quantity.min(left.saturating_sub(held)).max(0);
+    }
+    short.retain(|part| part.quantity > 0);
+    short
+}
+
+fn parts(changed: &FulfillmentChanged, goods: &[OrderedGoods]) -> Vec<Part> {
+    let location = |goods: &OrderedGoods| match goods.location_id.as_str() {
+        "" => changed.location_id.clone(),
+        named => named.to_owned(),
+    };
+    let goods = goods.iter().filter(|goods| goods.quantity > 0);
+    goods
+        .map(|goods| Part { line_id: goods.line_id.clone(), location_id: location(goods), quantity: goods.quantity })
+        .collect()
+}

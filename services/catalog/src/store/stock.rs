@@ -1,0 +1,216 @@
+//! Stock rows. Every change raises the row's version by one, which is also the number of its event.
+
+use std::collections::BTreeMap;
+
+use omnimesh_kit::{
+    args,
+    clock::Timestamp,
+    store::{Conn, Error, Row, Tx},
+};
+
+use crate::domain::{allocation::Supply, stock::Level};
+
+omnimesh_kit::statements! {
+    /// Whether the product and the location are known.
+    KNOWN = "SELECT EXISTS (SELECT 1 FROM products WHERE sku = $1) AS product, \
+        EXISTS (SELECT 1 FROM locations WHERE location_id = $2) AS location";
+    /// Sets the count, whatever it was.
+    SET = "INSERT INTO stock (sku, location_id, on_hand, reserved, allocated, safety, version) \
+        VALUES ($1, $2, $3, 0, 0, COALESCE(CAST($4 AS BIGINT), 0), 1) \
+        ON CONFLICT (sku, location_id) DO UPDATE SET on_hand = excluded.on_hand, \
+            safety = COALESCE(CAST($4 AS BIGINT), stock.safety), version = stock.version + 1 \
+        RETURNING sku, location_id, on_hand, reserved, allocated, safety, version";
+    /// Sets the count if nobody changed the row since.
+    SET_EXPECTED = "UPDATE stock SET on_hand = $3, safety = COALESCE(CAST($4 AS BIGINT), safety), version = version + 1 \
+        WHERE sku = $1 AND location_id = $2 AND version = $5 \
+        RETURNING sku, location_id, on_hand, reserved, allocated, safety, version";
+    /// One row.
+    FIND = "SELECT sku, location_id, on_hand, reserved, allocated, safety, version FROM stock \
+        WHERE sku = $1 AND location_id = $2";
+    /// Adds to the count, or takes from it what is there.
+    ADJUST = "UPDATE stock SET on_hand = on_hand + $3, version = version + 1 \
+        WHERE sku = $1 AND location_id = $2 AND on_hand + $3 >= 0 \
+        RETURNING sku, location_id, on_hand, reserved, allocated, safety, version";
+    /// Adds to the count of a row that may be new.
+    ADD = "INSERT INTO stock (sku, location_id, on_hand, reserved, allocated, safety, version) VALUES ($1, $2, $3, 0, 0, 0, 1) \
+        ON CONFLICT (sku, location_id) DO UPDATE SET on_hand = stock.on_hand + excluded.on_hand, version = stock.version + 1 \
+        RETURNING sku, location_id, on_hand, reserved, allocated, safety, version";
+    /// Keeps why a count was adjusted.
+    KEEP_ADJUSTMENT = "INSERT INTO adjustments (sku, location_id, version, delta, reason, actor, adjusted_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    /// Reserves, if there is enough.
+    HOLD = "UPDATE stock SET reserved = reserved + $3, version = version + 1 \
+        WHERE sku = $1 AND location_id = $2 AND on_hand - reserved - allocated - safety >= $3 RETURNING version";
+    /// Moves quantities of reservations. Goods that left are gone, also if a count had said otherwise: the count stops at zero.
+    MOVE = "UPDATE stock SET on_hand = CASE WHEN on_hand + $3 > 0 THEN on_hand + $3 ELSE 0 END, reserved = reserved + $4, \
+        allocated = allocated + $5, version = version + 1 WHERE sku = $1 AND location_id = $2 RETURNING version";
+    /// Locks the rows of those SKUs, in key order.
+    LOCK = {
+        postgres: "SELECT sku FROM stock WHERE sku = ANY($1) ORDER BY sku, location_id FOR UPDATE",
+        sqlite: "SELECT sku FROM stock WHERE sku IN (SELECT value FROM json_each($1))",
+    };
+    /// The rows of those SKUs with what of their reservations ran out and was not swept yet; a SKU without rows has one.
+    SUPPLY = {
+        postgres: "SELECT p.sku, p.stock_not_counted, s.location_id, s.on_hand, s.reserved, s.allocated, s.safety, s.version, \
+                l.offers_pickup, COALESCE(e.quantity, 0) AS expired \
+            FROM products p LEFT JOIN stock s ON s.sku = p.sku LEFT JOIN locations l ON l.location_id = s.location_id \
+            LEFT JOIN (SELECT a.sku, a.location_id, CAST(SUM(a.quantity - a.released - a.committed) AS BIGINT) AS quantity \
+                FROM reservations r JOIN allocations a ON a.owner_id = r.owner_id \
+                WHERE r.state = 1 AND r.expires_at <= $2 AND a.counted GROUP BY a.sku, a.location_id) e \
+                ON e.sku = s.sku AND e.location_id = s.location_id \
+            WHERE p.sku = ANY($1) ORDER BY p.sku, s.location_id",
+        sqlite: "SELECT p.sku, p.stock_not_counted, s.location_id, s.on_hand, s.reserved, s.allocated, s.safety, s.version, \
+                l.offers_pickup, COALESCE(e.quantity, 0) AS expired \
+            FROM products p LEFT JOIN stock s ON s.sku = p.sku LEFT JOIN locations l ON l.location_id = s.location_id \
+            LEFT JOIN (SELECT a.sku, a.location_id, CAST(SUM(a.quantity - a.released - a.committed) AS BIGINT) AS quantity \
+                FROM reservations r JOIN allocations a ON a.owner_id = r.owner_id \
+                WHERE r.state = 1 AND r.expires_at <= $2 AND a.counted GROUP BY a.sku, a.location_id) e \
+                ON e.sku = s.sku AND e.location_id = s.location_id \
+            WHERE p.sku IN (SELECT value FROM json_each($1)) ORDER BY p.sku, s.location_id",
+    };
+}
+
+/// What there is of a SKU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Whether stock is not counted.
+    pub uncounted: bool,
+    /// Its rows by location, and whether customers collect there.
+    pub levels: Vec<(Level, bool)>,
+    /// Whether some of it is held by reservations that ran out.
+    pub has_expired: bool,
+}
+
+impl Held {
+    /// For planning.
+    #[must_use]
+    pub fn supply(&self) -> Supply {
+        if self.uncounted {
+            return Supply::Uncounted;
+        }
+        let free = self.levels.iter().map(|(level, _)| (level.location_id.clone(), level.available()));
+        Supply::Counted(free.collect())
+    }
+}
+
+/// Whether the product and the location are known.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn known(conn: &mut Conn, sku: &str, location_id: &str) -> Result<(bool, bool), Error> {
+    let row = conn.fetch_one(KNOWN, args![sku, location_id]).await?;
+    Ok((row.get("product")?, row.get("location")?))
+}
+
+/// Sets the count; `None` if a version was expected and it is another.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn set(
+    tx: &mut Tx,
+    (sku, location_id): (&str, &str),
+    on_hand: i64,
+    safety: Option<i64>,
+    expected_version: Option<i64>,
+) -> Result<Option<Level>, Error> {
+    let row = match expected_version {
+        None => tx.fetch_optional(SET, args![sku, location_id, on_hand, safety]).await?,
+        Some(version) => tx.fetch_optional(SET_EXPECTED, args![sku, location_id, on_hand, safety, version]).await?,
+    };
+    row.as_ref().map(level_of).transpose()
+}
+
+/// One row.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find(conn: &mut Conn, sku: &str, location_id: &str) -> Result<Option<Level>, Error> {
+    conn.fetch_optional(FIND, args![sku, location_id]).await?.as_ref().map(level_of).transpose()
+}
+
+/// Adds to the count; `None` if there is less than is to be taken.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn adjust(tx: &mut Tx, sku: &str, location_id: &str, delta: i64) -> Result<Option<Level>, Error> {
+    let statement = if delta > 0 { ADD } else { ADJUST };
+    tx.fetch_optional(statement, args![sku, location_id, delta]).await?.as_ref().map(level_of).transpose()
+}
+
+/// Keeps why a count was adjusted.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn keep_adjustment(tx: &mut Tx, level: &Level, delta: i64, reason: &str, actor: &str) -> Result<(), Error> {
+    let now = tx.now();
+    let values = args![&level.sku, &level.location_id, level.version, delta, reason, actor, now];
+    tx.execute(KEEP_ADJUSTMENT, values).await.map(drop)
+}
+
+/// Reserves; gives the row's new version, or `None` if there is not enough.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn hold(tx: &mut Tx, sku: &str, location_id: &str, quantity: i64) -> Result<Option<i64>, Error> {
+    let row = tx.fetch_optional(HOLD, args![sku, location_id, quantity]).await?;
+    row.map(|row| row.get("version")).transpose()
+}
+
+/// What a move adds to each part of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Move {
+    /// To what is on the shelf.
+    pub on_hand: i64,
+    /// To what is held.
+    pub reserved: i64,
+    /// To what is bound to orders.
+    pub allocated: i64,
+}
+
+/// Moves quantities of reservations; gives the row's new version.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn apply(tx: &mut Tx, sku: &str, location_id: &str, change: Move) -> Result<i64, Error> {
+    let Move { on_hand, reserved, allocated } = change;
+    tx.fetch_one(MOVE, args![sku, location_id, on_hand, reserved, allocated]).await?.get("version")
+}
+
+/// Locks the rows of those SKUs until the transaction ends.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lock(tx: &mut Tx, skus: Vec<String>) -> Result<(), Error> {
+    tx.fetch_all(LOCK, args![skus]).await.map(drop)
+}
+
+/// What there is of each known SKU; what ran out at `now` is free again, swept or not.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn supply(conn: &mut Conn, skus: Vec<String>, now: Timestamp) -> Result<BTreeMap<String, Held>, Error> {
+    let mut supply = BTreeMap::<String, Held>::new();
+    for row in conn.fetch_all(SUPPLY, args![skus, now]).await? {
+        let held = supply.entry(row.get("sku")?).or_default();
+        held.uncounted = row.get("stock_not_counted")?;
+        if row.get::<Option<String>>("location_id")?.is_some() {
+            let expired = row.get::<i64>("expired")?;
+            held.has_expired |= expired > 0;
+            let level = level_of(&row)?;
+            held.levels.push((Level { reserved: level.reserved - expired, ..level }, row.get("offers_pickup")?));
+        }
+    }
+    Ok(supply)
+}
+
+fn level_of(row: &Row) -> Result<Level, Error> {
+    Ok(Level {
+        sku: row.get("sku")?,
+        location_id: row.get("location_id")?,
+        on_hand: row.get("on_hand")?,
+        reserved: row.get("reserved")?,
+        allocated: row.get("allocated")?,
+        safety: row.get("safety")?,
+        version: row.get("version")?,
+    })
+}
