@@ -1,0 +1,238 @@
+//! How every change of one cart runs: find the cart, try the change on a copy, ask for the prices it needs, then one
+//! transaction that stores it if nobody else was faster; if somebody was, all again.
+
+use omnimesh_kit::{
+    call::Call,
+    clock::Timestamp,
+    idempotency::{Once, Reply},
+    money::Currency,
+    outbox,
+    store::Tx,
+};
+use omnimesh_proto::carts::v1::{self as proto, CartChanged, CartCreated, CartLineAdded, CartMerged};
+use prost::Message;
+
+use super::{
+    Carts,
+    find::{Which, find},
+    prices, view,
+};
+use crate::{
+    domain::{Cart, CartId, LineId, Refusal, State, price::Fresh},
+    error::Error,
+    store,
+};
+
+/// Tries when others are faster. From the second on the cart is locked first, so only new prices can be in the way.
+const TRIES: u32 = 8;
+
+/// What a change sends to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The cart is new.
+    Created,
+    /// A line was added or raised.
+    LineAdded(LineId, String, i64),
+    /// Anything else.
+    Changed,
+    /// It went into another cart.
+    MergedInto(CartId),
+}
+
+/// A change of one cart: pure, tried on copies, perhaps more than once.
+pub(crate) trait Edit: Send + Sync {
+    /// Changes the cart; no effects mean that it is as it was asked to be already.
+    fn apply(&self, cart: &mut Cart, now: Timestamp) -> Result<Vec<Effect>, Refusal>;
+
+    /// Whether the changed and quoted cart is acceptable.
+    fn check(&self, _cart: &Cart) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// A reply that is the whole cart.
+pub(crate) trait Whole: Message + Default + Clone {
+    /// The reply with that cart.
+    fn of(cart: proto::Cart) -> Self;
+}
+
+macro_rules! whole {
+    ($($response:ident),+) => {$(
+        impl Whole for proto::$response {
+            fn of(cart: proto::Cart) -> Self {
+                Self { cart: Some(cart) }
+            }
+        }
+    )+};
+}
+
+whole!(
+    AddLineResponse,
+    ChangeLineResponse,
+    RemoveLineResponse,
+    ApplyCouponResponse,
+    SetDeliveryResponse,
+    MergeCartsResponse,
+    FreezeCartResponse,
+    ThawCartResponse
+);
+
+/// What a change gives.
+#[derive(Debug)]
+pub(crate) struct Done<R> {
+    /// The reply.
+    pub(crate) reply: Reply<R>,
+    /// The cart that it created.
+    pub(crate) created: Option<CartId>,
+}
+
+/// Changes the cart that is meant. `create` is the currency of the cart that is made if there is none.
+pub(crate) async fn change<R: Whole>(
+    carts: &Carts,
+    call: &Call,
+    once: &Once,
+    which: Which,
+    create: Option<Currency>,
+    edit: &dyn Edit,
+) -> Result<Done<R>, Error> {
+    let mut lock = false;
+    for _ in 0..TRIES {
+        match attempt(carts, call, once, which, create, edit, lock).await {
+            Err(Error::Conflict) => lock = true,
+            done => return or_stored(carts, once, done).await,
+        }
+    }
+    Err(Error::Conflict)
+}
+
+/// A repeated request never fails on its own effect: if it has a stored reply, that is the answer.
+pub(crate) async fn or_stored<R: Whole>(
+    carts: &Carts,
+    once: &Once,
+    done: Result<Done<R>, Error>,
+) -> Result<Done<R>, Error> {
+    let Err(error) = done else { return done };
+    match once.stored::<R, Error>(&carts.deps.db).await {
+        Ok(Some(message)) => Ok(Done { reply: Reply { message, replayed: true }, created: None }),
+        Ok(None) | Err(Error::Store(_)) => Err(error),
+        Err(reused) => Err(reused),
+    }
+}
+
+async fn attempt<R: Whole>(
+    carts: &Carts,
+    call: &Call,
+    once: &Once,
+    which: Which,
+    create: Option<Currency>,
+    edit: &dyn Edit,
+    lock: bool,
+) -> Result<Done<R>, Error> {
+    let now = carts.deps.clock.now();
+    let found = find(carts, call, which).await?;
+    let fresh_cart = |currency| {
+        let session = call.session();
+        let profile = session.and_then(|session| session.profile);
+        Cart::new(now, currency, prices::channel_of(call), session.map(|session| session.id), profile)
+    };
+    let seen = match (found, create) {
+        (Some(cart), _) => cart,
+        (None, Some(currency)) => fresh_cart(currency),
+        (None, None) => return Err(Error::NoCart(which.id)),
+    };
+
+    let mut probe = seen.clone();
+    let effects = edit.apply(&mut probe, now)?;
+    // Only an active cart's prices move.
+    let fresh = if seen.state == State::Active { prices::ask(carts, call, &probe).await? } else { None };
+    let effects = finish(edit, &seen.state, &mut probe, effects, fresh.as_ref(), now)?;
+
+    let lock = lock && seen.version > 0;
+    let reply = omnimesh_kit::once!(carts.deps.db, once, tx => {
+        let cart = if lock {
+            let mut cart = store::cart_locked(&mut tx, seen.id).await?.ok_or(Error::Conflict)?.at(now);
+            if matches!(cart.state, State::Merged { .. }) {
+                return Err(Error::Conflict);
+            }
+            let before = cart.state.clone();
+            let effects = edit.apply(&mut cart, now)?;
+            let effects = finish(edit, &before, &mut cart, effects, fresh.as_ref(), now)?;
+            save(&mut tx, call, cart, &effects, now).await?
+        } else {
+            save(&mut tx, call, probe.clone(), &effects, now).await?
+        };
+        Ok::<R, Error>(R::of(view::cart(&cart)))
+    })?;
+    let created = (seen.version == 0 && !reply.replayed).then_some(seen.id);
+    Ok(Done { reply, created })
+}
+
+/// Quotes the changed cart and checks it.
+fn finish(
+    edit: &dyn Edit,
+    before: &State,
+    cart: &mut Cart,
+    effects: Vec<Effect>,
+    fresh: Option<&Fresh>,
+    now: Timestamp,
+) -> Result<Vec<Effect>, Error> {
+    if *before == State::Active {
+        prices::requote(cart, fresh, now)?;
+    }
+    edit.check(cart)?;
+    if cart.version == 0 {
+        return Ok([Effect::Created].into_iter().chain(effects).collect());
+    }
+    Ok(effects)
+}
+
+/// Stores a changed cart with its next version and its events, in the caller's transaction.
+///
+/// # Errors
+/// [`Error::Conflict`] if somebody else was faster.
+pub(crate) async fn save(
+    tx: &mut Tx,
+    call: &Call,
+    mut cart: Cart,
+    effects: &[Effect],
+    now: Timestamp,
+) -> Result<Cart, Error> {
+    if effects.is_empty() {
+        return Ok(cart);
+    }
+    let seen = cart.version;
+    let first = cart.events + 1;
+    cart.version += 1;
+    cart.events += i64::try_from(effects.len()).unwrap_or(0);
+    cart.updated_at = now;
+    let stored = match seen {
+        0 => store::insert(tx, &cart).await,
+        _ => store::update(tx, &cart, seen).await,
+    };
+    match stored {
+        Ok(true) => {}
+        Ok(false) => return Err(Error::Conflict),
+        // The owner got another cart in between.
+        Err(error) if error.is_unique_violation() => return Err(Error::Conflict),
+        Err(error) => return Err(error.into()),
+    }
+    let cart_id = cart.id.to_string();
+    let profile_id = cart.profile.map(|profile| profile.to_string()).unwrap_or_default();
+    for (effect, seq) in effects.iter().zip(first..) {
+        let (id, cart_id) = (cart_id.as_str(), cart_id.clone());
+        let profile_id = profile_id.clone();
+        match effect {
+            Effect::Created => outbox::append(tx, call, id, seq, &CartCreated { cart_id, profile_id }).await?,
+            Effect::LineAdded(line, sku, quantity) => {
+                let (line_id, sku, quantity) = (line.to_string(), sku.clone(), *quantity);
+                outbox::append(tx, call, id, seq, &CartLineAdded { cart_id, line_id, sku, quantity }).await?;
+            }
+            Effect::Changed => outbox::append(tx, call, id, seq, &CartChanged { cart_id }).await?,
+            Effect::MergedInto(target) => {
+                let merged = CartMerged { source_cart_id: cart_id, target_cart_id: target.to_string(), profile_id };
+                outbox::append(tx, call, id, seq, &merged).await?;
+            }
+        }
+    }
+    Ok(cart)
+}

@@ -1,0 +1,128 @@
+//! WatchCart: the cart now, and again at each change. Each message reads the cart anew, so it is never older than the change.
+
+use std::collections::BTreeMap;
+
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use omnimesh_kit::{call::Call, ids::ProfileId, validate::Violations};
+use omnimesh_proto::{
+    carts::v1::{CartCreated, CartMerged, WatchCartRequest, WatchCartResponse},
+    events::v1::Event,
+};
+use prost::{Message as _, Name as _};
+use tonic::{Response, Status};
+
+use super::{
+    Carts,
+    find::{Which, find},
+    prices, view,
+};
+use crate::{
+    domain::{Cart, CartId},
+    error::Error,
+};
+
+type Messages = BoxStream<'static, Result<WatchCartResponse, Status>>;
+
+pub(crate) async fn watch_cart(
+    carts: &Carts,
+    call: Call,
+    request: WatchCartRequest,
+) -> Result<Response<Messages>, Error> {
+    let mut v = Violations::new();
+    let id = v.parse_optional("cart_id", &request.cart_id);
+    let (id,) = v.finish_with((id,))?;
+    // Before the cart is read: what changes from here on is an event of the stream.
+    let positions: BTreeMap<u32, i64> = carts.deps.tail.positions().await?;
+    let which = Which::cart(id);
+    let cart = find(carts, &call, which).await?;
+    if id.is_some() && cart.is_none() {
+        return Err(Error::NoCart(id));
+    }
+    let mut watch = Watch { carts: carts.clone(), call, which, current: None };
+    let first = match cart {
+        Some(cart) => watch.message(cart).await?,
+        None => None,
+    };
+    let events = carts.deps.tail.resume(positions);
+    let stop = carts.deps.lifecycle.token();
+    let changes = follow(watch, events).take_until(stop.cancelled_owned());
+    Ok(Response::new(futures::stream::iter(first.map(Ok)).chain(changes).boxed()))
+}
+
+fn follow<E>(watch: Watch, events: E) -> impl Stream<Item = Result<WatchCartResponse, Status>> + Send
+where
+    E: Stream<Item = std::sync::Arc<Event>> + Send + 'static,
+{
+    futures::stream::unfold(Some((watch, Box::pin(events))), |state| async move {
+        let (mut watch, mut events) = state?;
+        loop {
+            // The end of the log's stream ends the watch: the client asks again.
+            let event = events.next().await?;
+            if !watch.concerns(&event) {
+                continue;
+            }
+            match watch.read().await {
+                Ok(Some(message)) => return Some((Ok(message), Some((watch, events)))),
+                Ok(None) => {}
+                Err(error) => return Some((Err(error.into()), None)),
+            }
+        }
+    })
+}
+
+struct Watch {
+    carts: Carts,
+    call: Call,
+    which: Which,
+    // What was sent last.
+    current: Option<(CartId, i64)>,
+}
+
+impl Watch {
+    /// Whether the event may change what is watched.
+    fn concerns(&self, event: &Event) -> bool {
+        if self.current.is_some_and(|(id, _)| event.aggregate_id == id.to_string()) {
+            return true;
+        }
+        // Who watches "my cart" also hears of carts that become it.
+        let Some(session) = self.call.session().filter(|_| self.which.id.is_none()) else { return false };
+        let profile = session.profile.as_ref().map(ProfileId::to_string);
+        let of_profile = || {
+            let payload = event.payload.clone();
+            let owner = match event.r#type.as_str() {
+                kind if kind == CartCreated::full_name() => CartCreated::decode(payload).map(|e| e.profile_id),
+                kind if kind == CartMerged::full_name() => CartMerged::decode(payload).map(|e| e.profile_id),
+                _ => return false,
+            };
+            profile.is_some() && owner.ok() == profile
+        };
+        event.session_id == session.id.to_string() || of_profile()
+    }
+
+    async fn read(&mut self) -> Result<Option<WatchCartResponse>, Error> {
+        match find(&self.carts, &self.call, self.which).await? {
+            Some(cart) => self.message(cart).await,
+            None => self.last().await,
+        }
+    }
+
+    /// The cart that was watched as "my cart" was ordered: the watcher sees it once more, then waits for the next one.
+    async fn last(&mut self) -> Result<Option<WatchCartResponse>, Error> {
+        let Some((id, _)) = self.current else { return Ok(None) };
+        match find(&self.carts, &self.call, Which::cart(Some(id))).await? {
+            Some(cart) => self.message(cart).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The message for a cart, unless it was sent already.
+    async fn message(&mut self, cart: Cart) -> Result<Option<WatchCartResponse>, Error> {
+        let version = (cart.id, cart.version);
+        if self.current == Some(version) {
+            return Ok(None);
+        }
+        let cart = prices::shown(&self.carts, &self.call, cart).await?;
+        self.current = Some(version);
+        Ok(Some(WatchCartResponse { cart: Some(view::cart(&cart)) }))
+    }
+}

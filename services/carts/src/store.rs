@@ -1,0 +1,238 @@
+//! The SQL: named constants, one function per question.
+
+use omnimesh_kit::{
+    args,
+    clock::Timestamp,
+    ids::{ProfileId, SessionId},
+    money::Currency,
+    store::{Conn, Error, Row},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::domain::{Body, Cart, CartId, State, coupon::Coupon, delivery::ShippingMethod};
+
+omnimesh_kit::statements! {
+    /// One cart.
+    CART = "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+        freeze_expires_at, created_at, updated_at, body FROM carts WHERE id = $1";
+    /// One cart, kept from others until the end of the transaction.
+    CART_LOCKED = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts WHERE id = $1 FOR UPDATE",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts WHERE id = $1"
+    };
+    /// Two carts, locked in key order, so that two merges never wait for each other.
+    PAIR_LOCKED = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts WHERE id = $1 OR id = $2 ORDER BY id FOR UPDATE",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts WHERE id = $1 OR id = $2 ORDER BY id"
+    };
+    /// The carts of an order, locked.
+    OF_ORDER_LOCKED = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts WHERE order_id = $1 ORDER BY id FOR UPDATE",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts WHERE order_id = $1 ORDER BY id"
+    };
+    /// A customer's carts: those to go on with first, the profile's before the session's, the latest first. Merged ones lead
+    /// an old lineage to where its cart went.
+    OF_OWNER = "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+        freeze_expires_at, created_at, updated_at, body FROM carts \
+        WHERE (profile_id = $1 AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
+        AND ($3 IS NULL OR currency = $3) \
+        ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $1 THEN 0 ELSE 1 END, \
+            updated_at DESC, id LIMIT 16";
+    /// Stores a new cart, unless its owner has one.
+    INSERT_CART = "INSERT INTO carts (id, version, events, state, currency, session_id, profile_id, channel, merged_into, \
+        order_id, freeze_expires_at, prices_expire_at, created_at, updated_at, body) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING";
+    /// Changes a cart, if it still has the version that was read.
+    UPDATE_CART = "UPDATE carts SET version = $2, events = $3, state = $4, profile_id = $5, merged_into = $6, \
+        order_id = $7, freeze_expires_at = $8, prices_expire_at = $9, updated_at = $10, body = $11 \
+        WHERE id = $1 AND version = $12";
+    /// Creates or replaces a coupon.
+    UPSERT_COUPON = "INSERT INTO coupons (code, body, updated_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (code) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at";
+    /// Coupons by code.
+    COUPONS_OF = {
+        postgres: "SELECT body FROM coupons WHERE code = ANY($1) ORDER BY code",
+        sqlite: "SELECT body FROM coupons WHERE code IN (SELECT value FROM json_each($1)) ORDER BY code"
+    };
+    /// Coupons after a code.
+    COUPONS = "SELECT body FROM coupons WHERE code > $1 ORDER BY code LIMIT $2";
+    /// Creates or replaces a shipping method.
+    UPSERT_METHOD = "INSERT INTO shipping_methods (id, body, updated_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (id) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at";
+    /// One shipping method.
+    METHOD = "SELECT body FROM shipping_methods WHERE id = $1";
+    /// All shipping methods; a retailer has a handful.
+    METHODS = "SELECT body FROM shipping_methods ORDER BY id LIMIT 1000";
+}
+
+/// A cart.
+pub(crate) async fn cart(conn: &mut Conn, id: CartId) -> Result<Option<Cart>, Error> {
+    conn.fetch_optional(CART, args![id.0]).await?.map(|row| read(&row)).transpose()
+}
+
+/// A cart that nobody else changes until the end of the transaction.
+pub(crate) async fn cart_locked(conn: &mut Conn, id: CartId) -> Result<Option<Cart>, Error> {
+    conn.fetch_optional(CART_LOCKED, args![id.0]).await?.map(|row| read(&row)).transpose()
+}
+
+/// Two carts, locked in key order; in the order asked.
+pub(crate) async fn pair_locked(conn: &mut Conn, one: CartId, two: CartId) -> Result<Option<(Cart, Cart)>, Error> {
+    let rows = conn.fetch_all(PAIR_LOCKED, args![one.0, two.0]).await?;
+    let mut carts = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    carts.sort_by_key(|cart| cart.id != one);
+    let mut carts = carts.into_iter();
+    Ok(carts.next().zip(carts.next()))
+}
+
+/// The carts that are frozen for an order or became it, locked.
+pub(crate) async fn of_order_locked(conn: &mut Conn, order: &str) -> Result<Vec<Cart>, Error> {
+    conn.fetch_all(OF_ORDER_LOCKED, args![order]).await?.iter().map(read).collect()
+}
+
+/// A customer's carts, the one to go on with first.
+pub(crate) async fn of_owner(
+    conn: &mut Conn,
+    profile: Option<ProfileId>,
+    session: SessionId,
+    currency: Option<Currency>,
+) -> Result<Vec<Cart>, Error> {
+    let values = args![profile.map(|id| id.0), session.0, currency.map(Currency::code)];
+    conn.fetch_all(OF_OWNER, values).await?.iter().map(read).collect()
+}
+
+/// Stores a new cart; `false` if its owner has one.
+pub(crate) async fn insert(conn: &mut Conn, cart: &Cart) -> Result<bool, Error> {
+    let state = columns(&cart.state);
+    let values = args![
+        cart.id.0,
+        cart.version,
+        cart.events,
+        cart.state.name(),
+        cart.currency.code(),
+        cart.session.map(|id| id.0),
+        cart.profile.map(|id| id.0),
+        cart.channel,
+        state.merged_into,
+        state.order,
+        state.freeze_expires_at,
+        cart.body.prices.expires_at,
+        cart.created_at,
+        cart.updated_at,
+        json(&cart.body)?,
+    ];
+    Ok(conn.execute(INSERT_CART, values).await? == 1)
+}
+
+/// Changes a cart; `false` if it does not have the version `seen` any more.
+pub(crate) async fn update(conn: &mut Conn, cart: &Cart, seen: i64) -> Result<bool, Error> {
+    let state = columns(&cart.state);
+    let values = args![
+        cart.id.0,
+        cart.version,
+        cart.events,
+        cart.state.name(),
+        cart.profile.map(|id| id.0),
+        state.merged_into,
+        state.order,
+        state.freeze_expires_at,
+        cart.body.prices.expires_at,
+        cart.updated_at,
+        json(&cart.body)?,
+        seen,
+    ];
+    Ok(conn.execute(UPDATE_CART, values).await? == 1)
+}
+
+/// Creates or replaces a coupon.
+pub(crate) async fn upsert_coupon(conn: &mut Conn, coupon: &Coupon, now: Timestamp) -> Result<(), Error> {
+    conn.execute(UPSERT_COUPON, args![&coupon.code, json(coupon)?, now]).await.map(drop)
+}
+
+/// Coupons by code.
+pub(crate) async fn coupons_of(conn: &mut Conn, codes: Vec<String>) -> Result<Vec<Coupon>, Error> {
+    conn.fetch_all(COUPONS_OF, args![codes]).await?.iter().map(body).collect()
+}
+
+/// Coupons after a code, by code.
+pub(crate) async fn coupons(conn: &mut Conn, after: &str, limit: i64) -> Result<Vec<Coupon>, Error> {
+    conn.fetch_all(COUPONS, args![after, limit]).await?.iter().map(body).collect()
+}
+
+/// Creates or replaces a shipping method.
+pub(crate) async fn upsert_method(conn: &mut Conn, method: &ShippingMethod, now: Timestamp) -> Result<(), Error> {
+    conn.execute(UPSERT_METHOD, args![&method.id, json(method)?, now]).await.map(drop)
+}
+
+/// A shipping method.
+pub(crate) async fn method(conn: &mut Conn, id: &str) -> Result<Option<ShippingMethod>, Error> {
+    conn.fetch_optional(METHOD, args![id]).await?.map(|row| body(&row)).transpose()
+}
+
+/// All shipping methods, by id.
+pub(crate) async fn methods(conn: &mut Conn) -> Result<Vec<ShippingMethod>, Error> {
+    conn.fetch_all(METHODS, args![]).await?.iter().map(body).collect()
+}
+
+struct StateColumns<'a> {
+    merged_into: Option<Uuid>,
+    order: Option<&'a str>,
+    freeze_expires_at: Option<Timestamp>,
+}
+
+fn columns(state: &State) -> StateColumns<'_> {
+    let none = StateColumns { merged_into: None, order: None, freeze_expires_at: None };
+    match state {
+        State::Active => none,
+        State::Frozen { order, expires_at } => {
+            StateColumns { order: order.as_deref(), freeze_expires_at: Some(*expires_at), ..none }
+        }
+        State::Merged { into } => StateColumns { merged_into: Some(into.0), ..none },
+        State::Ordered { order } => StateColumns { order: Some(order), ..none },
+    }
+}
+
+fn read(row: &Row) -> Result<Cart, Error> {
+    let order = row.get::<Option<String>>("order_id")?;
+    let state = match row.get::<String>("state")?.as_str() {
+        "ACTIVE" => State::Active,
+        "FROZEN" => State::Frozen { order, expires_at: row.get("freeze_expires_at")? },
+        "MERGED" => State::Merged { into: CartId(row.get("merged_into")?) },
+        "ORDERED" => State::Ordered { order: order.unwrap_or_default() },
+        other => return Err(broken("state", format!("{other} is no state of a cart"))),
+    };
+    let currency = row.get::<String>("currency")?;
+    Ok(Cart {
+        id: CartId(row.get("id")?),
+        version: row.get("version")?,
+        events: row.get("events")?,
+        state,
+        currency: currency.parse().map_err(|_| broken("currency", "not a currency"))?,
+        session: row.get::<Option<Uuid>>("session_id")?.map(SessionId),
+        profile: row.get::<Option<Uuid>>("profile_id")?.map(ProfileId),
+        channel: row.get("channel")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        body: body::<Body>(row)?,
+    })
+}
+
+fn body<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
+    // The error's own text could quote an address.
+    serde_json::from_str(&row.get::<String>("body")?)
+        .map_err(|error| broken("body", format!("unreadable at line {} column {}", error.line(), error.column())))
+}
+
+fn json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| broken("body", error.to_string()))
+}
+
+fn broken(column: &str, problem: impl Into<String>) -> Error {
+    Error::Column { column: column.to_owned(), problem: problem.into() }
+}
