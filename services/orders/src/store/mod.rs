@@ -1,0 +1,22 @@
+//! The SQL: named constants, one function per question.
+
+pub mod events;
+pub mod imports;
+pub mod lists;
+pub mod orders;
+pub mod payments;
+pub mod pickups;
+pub mod tasks;
+
+use omnimesh_kit::store::Sql;
+
+/// Every list of statements of this service.
+pub const STATEMENTS: &[&[(&str, Sql)]] = &[
+    events::sql::STATEMENTS,
+    imports::sql::STATEMENTS,
+    lists::sql::STATEMENTS,
+    orders::sql::STATEMENTS,
+    payments::sql::STATEMENTS,
+    pickups::sql::STATEMENTS,
+    tasks::sql::STATEMENTS,
+];
