@@ -127,7 +127,11 @@ impl KeySet {
         }
         let held = self.held.read().await;
         let usable = held.read_at.is_some_and(|read_at| self.clock.now().since(read_at) < STALE);
-        if usable { Err(OidcError::Invalid("the token's key is not one of its issuer's")) } else { Err(OidcError::Unavailable) }
+        if usable {
+            Err(OidcError::Invalid("the token's key is not one of its issuer's"))
+        } else {
+            Err(OidcError::Unavailable)
+        }
     }
 
     async fn known(&self, id: Option<&str>, algorithm: Algorithm, age: Duration) -> Option<DecodingKey> {

@@ -7,15 +7,14 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use omnimesh_proto::common::v1::ErrorReason;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::keys::{KeySet, Source};
-use crate::{clock::Clock, error::Fault};
+use crate::{clock::Clock, config::OidcIssuer, error::Fault};
 
 /// How far an issuer's clock may lie apart from this one.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -26,29 +25,6 @@ const MAX_SUBJECT: usize = 255;
 
 /// Algorithms that may be allowed. Symmetric ones are not among them: with them a public key would be a secret.
 const ASYMMETRIC: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
-
-/// An issuer that is trusted, as the configuration names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OidcIssuer {
-    /// The `iss` of its tokens, compared exactly.
-    pub issuer: String,
-    /// The client ids that its tokens may be for; at least one.
-    pub audiences: Vec<String>,
-    /// Where its keys are: https, or http on this machine. Either this or `jwks_file`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks_url: Option<String>,
-    /// A file with its keys, read again as the URL is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks_file: Option<PathBuf>,
-    /// Signature algorithms it may use.
-    #[serde(default = "default_algorithms")]
-    pub algorithms: Vec<String>,
-}
-
-fn default_algorithms() -> Vec<String> {
-    ["RS256", "ES256", "EdDSA"].map(str::to_owned).to_vec()
-}
 
 /// Why a token was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,8 +111,8 @@ impl Oidc {
     ///
     /// # Errors
     /// If an issuer has no audience, not exactly one source of keys, or an algorithm that is not allowed.
-    pub fn new(issuers: &[OidcIssuer], clock: Clock) -> Result<Self, OidcError> {
-        let trusted = issuers.iter().map(|issuer| trust(issuer, &clock)).collect::<Result<Arc<[_]>, _>>()?;
+    pub fn new<'a>(issuers: impl IntoIterator<Item = &'a OidcIssuer>, clock: Clock) -> Result<Self, OidcError> {
+        let trusted = issuers.into_iter().map(|issuer| trust(issuer, &clock)).collect::<Result<Arc<[_]>, _>>()?;
         Ok(Self { issuers: trusted, clock })
     }
 
@@ -219,7 +195,7 @@ impl Oidc {
 
 fn trust(issuer: &OidcIssuer, clock: &Clock) -> Result<Trusted, OidcError> {
     let wrong = |problem: String| OidcError::Settings { issuer: issuer.issuer.clone(), problem };
-    if issuer.issuer.is_empty() || issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
+    if issuer.issuer.is_empty() || issuer.audience.is_empty() || issuer.audience.iter().any(String::is_empty) {
         return Err(wrong("issuer and at least one audience must be given".to_owned()));
     }
     let mut algorithms = Vec::new();
@@ -233,7 +209,7 @@ fn trust(issuer: &OidcIssuer, clock: &Clock) -> Result<Trusted, OidcError> {
         _ => return Err(wrong("exactly one of jwks_url and jwks_file must be given".to_owned())),
     };
     let keys = KeySet::new(source, clock.clone());
-    Ok(Trusted { issuer: issuer.issuer.clone(), audiences: issuer.audiences.clone(), algorithms, keys })
+    Ok(Trusted { issuer: issuer.issuer.clone(), audiences: issuer.audience.clone(), algorithms, keys })
 }
 
 /// Seconds since the epoch; a fraction (RFC 7519 allows one) is cut off.

@@ -1,0 +1,82 @@
+//! What this service does with the events it hears: each that a timeline shows becomes an interaction, once.
+//!
+//! Producers are not in order among each other: what a session did may be heard before or after it was identified. So the
+//! holders of a session are kept with their moments, and whoever comes later puts right what came earlier. The row in
+//! `lineages` is locked meanwhile, so that neither misses the other.
+
+use async_trait::async_trait;
+use omnimesh_kit::{
+    clock::Timestamp,
+    inbox::{BoxError, EventHandler},
+    store::{self, Tx},
+};
+use omnimesh_proto::{events::v1::Event, profiles::v1::InteractionKind};
+
+use crate::{
+    domain::timeline::{Happening, holder_at, read},
+    store::{self as sql, Interaction, OrderOwner},
+};
+
+/// Fills the timeline.
+pub(crate) struct Timeline;
+
+#[async_trait]
+impl EventHandler for Timeline {
+    async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        let Some(happening) = read(event)? else { return Ok(()) };
+        record(tx, happening).await?;
+        Ok(())
+    }
+}
+
+async fn record(tx: &mut Tx, happening: Happening) -> Result<(), store::Error> {
+    let now = tx.now();
+    if happening.kind == InteractionKind::OrderPlaced {
+        // An order that was placed by the session of an identified customer is the customer's whatever the session becomes.
+        let owner = OrderOwner {
+            profile: happening.profile,
+            session: happening.session.clone(),
+            placed_at: happening.occurred_at,
+        };
+        sql::insert_order_owner(tx, &happening.order, &owner).await?;
+        sql::attach_order(tx, &happening.order, &owner).await?;
+    }
+    let mut profile = happening.profile;
+    let (mut lineage, mut attach_at) = (happening.session.clone(), happening.occurred_at);
+    if !happening.order.is_empty()
+        && let Some(owner) = sql::order_owner(tx, &happening.order).await?
+    {
+        (profile, lineage, attach_at) = (owner.profile, owner.session, owner.placed_at);
+    }
+    let fixed = profile.is_some();
+    if !lineage.is_empty() {
+        sql::lock_lineage(tx, &lineage, now).await?;
+        if let (InteractionKind::Identified, Some(holder)) = (happening.kind, profile) {
+            sql::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
+            reattach(tx, &lineage).await?;
+        }
+        if happening.kind == InteractionKind::OrderPlaced {
+            reattach(tx, &lineage).await?;
+        }
+        if profile.is_none() {
+            profile = holder_at(&sql::holders(tx, &lineage).await?, attach_at);
+        }
+    }
+    if profile.is_none() && lineage.is_empty() && happening.order.is_empty() {
+        // Nobody's, and nothing will ever tell whose.
+        return Ok(());
+    }
+    sql::insert_interaction(tx, &Interaction { happening, profile, fixed, lineage, attach_at }).await
+}
+
+/// Gives what a session did to those who held it then.
+async fn reattach(tx: &mut Tx, lineage: &str) -> Result<(), store::Error> {
+    let holders = sql::holders(tx, lineage).await?;
+    let mut from = Timestamp::from_micros(i64::MIN);
+    for (index, (_, profile)) in holders.iter().enumerate() {
+        let until = holders.get(index + 1).map_or(Timestamp::from_micros(i64::MAX), |(since, _)| *since);
+        sql::attach_lineage(tx, lineage, from, until, *profile).await?;
+        from = until;
+    }
+    Ok(())
+}

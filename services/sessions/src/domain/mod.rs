@@ -1,0 +1,5 @@
+//! Pure rules: no database, no network, time and randomness come in as arguments.
+
+pub(crate) mod api_key;
+pub(crate) mod session;
+pub(crate) mod verification;

@@ -1,0 +1,62 @@
+//! Owns customers' sessions, one-time codes that prove their addresses, and API keys.
+//!
+//! - A session starts as a guest's, keeps its id over every change of token, and is tied to a profile by proof. Its row here is
+//!   the truth; the live copy that gateway and services read is written after each commit and loaded again when it is lost.
+//! - Sends `SessionStarted`, `SessionIdentified`, `SessionEnded`, `VerificationRequested` and `ContactVerified`. Hears nothing.
+//! - Calls profiles (whose identifier is it?) and carts (the guest's cart becomes the customer's).
+
+mod bootstrap;
+mod domain;
+mod error;
+mod rpc;
+mod settings;
+pub mod store;
+mod sweep;
+
+use std::sync::Arc;
+
+use omnimesh_kit::{
+    auth::oidc::Oidc,
+    config::{self, IssuerKind},
+    ratelimit::RateLimiter,
+    service::{Deps, Module},
+    store::Migrations,
+};
+use omnimesh_proto::sessions::v1::{
+    api_key_service_server::ApiKeyServiceServer, session_service_server::SessionServiceServer,
+};
+use tonic::service::Routes;
+
+pub use bootstrap::{BootstrapKeys, bootstrap_keys, create_key};
+pub use domain::api_key::KeySpec;
+pub use settings::SessionsSettings;
+
+/// The service's name.
+pub const NAME: &str = "sessions";
+
+/// Its schema.
+pub const MIGRATIONS: Migrations = Migrations {
+    service: NAME,
+    postgres: &[(100, "sessions", include_str!("../migrations/postgres/100_sessions.sql"))],
+    sqlite: &[(100, "sessions", include_str!("../migrations/sqlite/100_sessions.sql"))],
+};
+
+/// Builds the service. To be called within a Tokio runtime.
+///
+/// # Errors
+/// If its section of the settings, or a customer issuer, can't be used.
+pub fn build(deps: Deps) -> Result<Module, config::Error> {
+    let settings: SessionsSettings = deps.settings.section(NAME)?;
+    settings.check()?;
+    let issuers = deps.settings.oidc.iter().filter(|issuer| issuer.kind == IssuerKind::Customer);
+    let oidc = Oidc::new(issuers, deps.clock.clone()).map_err(|error| config::Error::at("oidc", error.to_string()))?;
+    let limits = match &deps.settings.redis_url {
+        Some(url) => RateLimiter::redis(url.expose(), deps.clock.clone())
+            .map_err(|error| config::Error::at("redis_url", error.to_string()))?,
+        None => RateLimiter::memory(deps.clock.clone()),
+    };
+    let app = rpc::App(Arc::new(rpc::Inner { settings, oidc, limits, deps }));
+    app.deps.lifecycle.spawn("sessions.sweep", sweep::run(app.deps.db.clone(), app.deps.lifecycle.token()));
+    let routes = Routes::new(SessionServiceServer::new(app.clone())).add_service(ApiKeyServiceServer::new(app));
+    Ok(Module { name: NAME, routes, consumers: Vec::new() })
+}
