@@ -87,8 +87,16 @@ impl Gateway {
     /// # Errors
     /// If a setting is wrong, a certificate can't be read, or an issuer can't be used.
     pub fn new(deps: Deps) -> Result<Self, Error> {
+        let settings = deps.settings.section(crate::NAME)?;
+        Self::with_settings(deps, settings)
+    }
+
+    /// A gateway whose own section is given: see [`Self::new`].
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn with_settings(deps: Deps, settings: GatewaySettings) -> Result<Self, Error> {
         let Deps { settings: mesh, clock, links, secrets, sessions, rate_limiter, lifecycle } = deps;
-        let settings: GatewaySettings = mesh.section(crate::NAME)?;
         if let Some((key, problem)) = settings.problems().first() {
             return Err(Error::Value(key, problem));
         }

@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(status.code(), Code::ResourceExhausted);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stream_ends_when_its_caller_is_no_longer_welcome() {
         let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let count = asked.clone();
@@ -235,13 +235,14 @@ mod tests {
             };
             std::future::ready(answer).boxed()
         };
-        let recheck = Recheck::new(Duration::from_secs(30), ask, futures::future::pending().boxed());
+        let recheck = Recheck::new(Duration::from_millis(20), ask, futures::future::pending().boxed());
         let endless = Body::new(StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>()));
         let started = tokio::time::Instant::now();
         let status =
             Status::from_header_map(&trailers(settle(answer(endless), Verdict::default(), Some(recheck))).await)
                 .unwrap();
-        assert_eq!((status.code(), started.elapsed().as_secs()), (Code::Unauthenticated, 90));
+        assert_eq!(status.code(), Code::Unauthenticated);
+        assert!(started.elapsed() >= Duration::from_millis(60));
         assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 3);
     }
 }
