@@ -20,9 +20,10 @@ omnimesh_kit::statements! {
     PRICE_LINES = {
         postgres: "SELECT asked.sku AS asked, p.name, p.tax_category, p.discontinued, p.stock_not_counted, \
                 r.channel, r.starts_at, r.ends_at, r.micros, \
-                (SELECT t.rate_ppm FROM tax_rates t WHERE t.country = $4 AND t.category IN (p.tax_category, 'standard') \
-                    AND t.starts_at <= $5 \
-                    ORDER BY CASE WHEN t.category = p.tax_category THEN 0 ELSE 1 END, t.starts_at DESC LIMIT 1) AS rate_ppm, \
+                COALESCE((SELECT t.rate_ppm FROM tax_rates t WHERE t.country = $4 AND t.category = p.tax_category \
+                    AND t.starts_at <= $5 ORDER BY t.starts_at DESC LIMIT 1), \
+                (SELECT t.rate_ppm FROM tax_rates t WHERE t.country = $4 AND t.category = 'standard' \
+                    AND t.starts_at <= $5 ORDER BY t.starts_at DESC LIMIT 1)) AS rate_ppm, \
                 (SELECT MIN(t.starts_at) FROM tax_rates t WHERE t.country = $4 \
                     AND t.category IN (p.tax_category, 'standard') AND t.starts_at > $5) AS next_rate_at, \
                 (SELECT c.prices_include_tax FROM channel_settings c WHERE c.channel = $3) AS prices_include_tax \
@@ -30,9 +31,10 @@ omnimesh_kit::statements! {
             LEFT JOIN prices r ON r.sku = p.sku AND r.currency = $2 AND r.channel IN (0, $3) AND r.ends_at > $5",
         sqlite: "SELECT asked.value AS asked, p.name, p.tax_category, p.discontinued, p.stock_not_counted, \
                 r.channel, r.starts_at, r.ends_at, r.micros, \
-                (SELECT t.rate_ppm FROM tax_rates t WHERE t.country = $4 AND t.category IN (p.tax_category, 'standard') \
-                    AND t.starts_at <= $5 \
-                    ORDER BY CASE WHEN t.category = p.tax_category THEN 0 ELSE 1 END, t.starts_at DESC LIMIT 1) AS rate_ppm, \
+                COALESCE((SELECT t.rate_ppm FROM tax_rates t WHERE t.country = $4 AND t.category = p.tax_category \
+                    AND t.starts_at <= $5 ORDER BY t.starts_at DESC LIMIT 1), \
+                (SELECT t.rate_ppm FROM tax_rates t WHERE t.country = $4 AND t.category = 'standard' \
+                    AND t.starts_at <= $5 ORDER BY t.starts_at DESC LIMIT 1)) AS rate_ppm, \
                 (SELECT MIN(t.starts_at) FROM tax_rates t WHERE t.country = $4 \
                     AND t.category IN (p.tax_category, 'standard') AND t.starts_at > $5) AS next_rate_at, \
                 (SELECT c.prices_include_tax FROM channel_settings c WHERE c.channel = $3) AS prices_include_tax \
