@@ -10,6 +10,12 @@ pub mod mesh;
 pub mod report;
 pub mod serve;
 pub mod targets;
-#[cfg(test)]
-mod test_data;
+#[cfg(any(test, feature = "testing"))]
+pub mod test_data;
 pub mod tour;
+
+/// A line for the person at the terminal, apart from what a command prints for programs.
+#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
+pub fn say(line: &str) {
+    eprintln!("{line}");
+}

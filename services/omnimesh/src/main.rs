@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         // Done, but something was refused and is listed.
         Ok(false) => ExitCode::from(2),
         Err(error) => {
-            say(&format!("omnimesh: {}", explain(&error)));
+            omnimesh::say(&format!("omnimesh: {}", explain(&error)));
             ExitCode::FAILURE
         }
     }
@@ -99,9 +99,4 @@ fn explain(error: &anyhow::Error) -> String {
     }
     parts.dedup();
     parts.join(": ")
-}
-
-#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }

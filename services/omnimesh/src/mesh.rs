@@ -1,6 +1,6 @@
 //! Puts a process together: its services, the ways between them, the bus, and the sockets.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fs::DirBuilder, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use omnimesh_gateway::Gateway;
@@ -123,6 +123,13 @@ struct Shared {
 impl Shared {
     fn new(settings: Arc<Settings>, lifecycle: &Lifecycle) -> Result<Self> {
         let clock = Clock::System;
+        // The stores in it hold personal data: nobody else looks in.
+        let folder = &settings.data_dir;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("can't create {}", folder.display()))?;
         let secrets = settings.secrets()?;
         let keep = settings.section::<BusSettings>("bus")?.keep;
         let bus = match &settings.redis_url {

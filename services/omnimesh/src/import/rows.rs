@@ -63,7 +63,7 @@ impl Rows {
             Some(path) => Mapping::from_file(path, kind)?,
             None => {
                 let (name, mapping) = Mapping::for_header(&header, kind)?;
-                bar.suspend(|| eprintln_line(&format!("mapping: the built-in {name} (--mapping names another)")));
+                bar.suspend(|| crate::say(&format!("mapping: the built-in {name} (--mapping names another)")));
                 mapping
             }
         };
@@ -154,12 +154,6 @@ fn is_gzip(path: &Path) -> io::Result<bool> {
 fn byte_style() -> ProgressStyle {
     ProgressStyle::with_template("{msg:>10} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// A line for the person at the terminal, apart from what the command prints for programs.
-#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
-pub(super) fn eprintln_line(line: &str) {
-    eprintln!("{line}");
 }
 
 /// Counts and hashes what is read from the file.

@@ -107,7 +107,7 @@ where
                 items.len()
             );
         }
-        bar.suspend(|| super::rows::eprintln_line("the connection broke: going on where it stopped"));
+        bar.suspend(|| crate::say("the connection broke: going on where it stopped"));
         tokio::time::sleep(Duration::from_millis(250) * 2u32.saturating_pow(failures.min(5))).await;
     }
     bar.finish_and_clear();

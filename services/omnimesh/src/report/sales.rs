@@ -15,14 +15,6 @@ use super::rfm::{CustomerSales, Rfm};
 /// A document that the report can't count.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// Two currencies.
-    #[error("the documents are in {first} and in {second}: choose one with --currency")]
-    TwoCurrencies {
-        /// The currency of the documents before.
-        first: String,
-        /// The currency of this one.
-        second: String,
-    },
     /// An amount or time that is missing or out of range.
     #[error("document {order_id}: {what}")]
     Unreadable {
@@ -95,7 +87,7 @@ const TOP_PRODUCTS: usize = 20;
 /// How many customers the report names.
 const TOP_CUSTOMERS: usize = 10;
 
-/// Collects documents.
+/// Collects documents of one currency: amounts of two are never added.
 #[derive(Default)]
 pub struct Sales {
     report: SalesReport,
@@ -122,19 +114,12 @@ impl Sales {
     /// Counts a document. Orders that never came to be (drafts, cancelled, expired) are left out.
     ///
     /// # Errors
-    /// If it has another currency than the documents before, or an amount or time can't be read.
+    /// If an amount or time can't be read.
     pub fn add(&mut self, order: &Order) -> Result<(), ReportError> {
         if matches!(order.state(), OrderState::Draft | OrderState::Cancelled | OrderState::Expired) {
             return Ok(());
         }
-        if self.report.currency.is_empty() {
-            self.report.currency.clone_from(&order.currency_code);
-        } else if self.report.currency != order.currency_code {
-            return Err(ReportError::TwoCurrencies {
-                first: self.report.currency.clone(),
-                second: order.currency_code.clone(),
-            });
-        }
+        self.report.currency.clone_from(&order.currency_code);
         let rows = rows_of(order)?;
         self.count_document(order, &rows);
         self.count_rows(order, &rows);

@@ -1,5 +1,8 @@
 //! `omnimesh tour`: plays a customer's story over five channels against a running mesh, through the gateway, and prints each
 //! step with its channel, ids and trace id. A step that does not come out as told is an error.
+//!
+//! The store acts with a key of its own, made for the tour and revoked at its end: where associates have OIDC tokens, here a
+//! till would have one.
 
 mod device;
 mod scene;
@@ -13,6 +16,7 @@ use anyhow::Result;
 use crate::{client::Client, demo};
 use device::Teller;
 use scene::Scene;
+use store::Store;
 
 /// Plays the story. `admin` loads the demo data, reads the codes that a back-end would send, and acts for the store.
 ///
@@ -21,11 +25,18 @@ use scene::Scene;
 pub async fn play(admin: &Client, out: &mut impl Write) -> Result<()> {
     let mut teller = Teller::new(out);
     demo::load(admin).await?;
-    let scene = Scene::choose()?;
-    let customer = story::cart_across_channels(admin, &scene, &mut teller).await?;
-    story::pickup(admin, &scene, &customer, &mut teller).await?;
-    story::timeline(&customer, &mut teller).await?;
-    story::shipment(admin, &scene, &customer, &mut teller).await?;
-    story::cancellation(admin, &scene, &customer, &mut teller).await?;
+    let store = Store::open(admin).await?;
+    let told = tell(admin, &store, &mut teller).await;
+    store.close(admin).await?;
+    told?;
     teller.end()
+}
+
+async fn tell(admin: &Client, store: &Store, teller: &mut Teller<'_, impl Write>) -> Result<()> {
+    let scene = Scene::choose()?;
+    let customer = story::cart_across_channels(admin, &scene, teller).await?;
+    story::pickup(store, &scene, &customer, teller).await?;
+    story::timeline(&customer, teller).await?;
+    story::shipment(store, &scene, &customer, teller).await?;
+    story::cancellation(admin, &scene, &customer, teller).await
 }

@@ -1,21 +1,28 @@
-//! The store's part: what an associate does with an order, by the admin key in place of a staff token.
+//! The store's part: what a till does with an order, by a key of its own.
 
 use std::io::Write;
 
 use anyhow::{Context as _, Result, ensure};
 use omnimesh_kit::{clock::Clock, ids::uuid_v7};
-use omnimesh_proto::orders::v1::{
-    AcceptRequest, ConfirmPickupRequest, DeliverRequest, FulfillmentState, GroupRef, MarkReadyRequest, Order,
-    PackRequest, PaymentEventKind, RecordPaymentRequest, ShipRequest,
-    fulfillment_service_client::FulfillmentServiceClient, payment_service_client::PaymentServiceClient,
+use omnimesh_proto::{
+    common::v1::Channel,
+    orders::v1::{
+        AcceptRequest, ConfirmPickupRequest, DeliverRequest, FulfillmentState, GroupRef, MarkReadyRequest, Order,
+        PackRequest, PaymentEventKind, RecordPaymentRequest, ShipRequest,
+        fulfillment_service_client::FulfillmentServiceClient, payment_service_client::PaymentServiceClient,
+    },
+    sessions::v1::{
+        ApiKeyKind, CreateApiKeyRequest, RevokeApiKeyRequest, api_key_service_client::ApiKeyServiceClient,
+    },
 };
 
 use super::device::{Teller, request_id};
 use crate::client::Client;
 
-/// The store and its back-ends.
-pub(super) struct Store<'a> {
-    pub(super) client: &'a Client,
+/// The store and its till.
+pub(super) struct Store {
+    client: Client,
+    key_id: String,
 }
 
 /// Calls one RPC of the fulfilment, tells it, and checks the state that it leads to.
@@ -31,7 +38,31 @@ macro_rules! fulfil {
     }};
 }
 
-impl Store<'_> {
+impl Store {
+    /// Gives the store's till a key for what the story needs, for an hour at most.
+    pub(super) async fn open(admin: &Client) -> Result<Self> {
+        let request = CreateApiKeyRequest {
+            kind: ApiKeyKind::Secret.into(),
+            display_name: "till of the tour".into(),
+            scopes: vec!["fulfillment.write".into(), "payments.write".into()],
+            channels: vec![Channel::Store.into()],
+            ttl: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }),
+            request_id: request_id(),
+            ..CreateApiKeyRequest::default()
+        };
+        let response = ApiKeyServiceClient::new(admin.channel()).create_api_key(admin.request(request)).await?;
+        let response = response.into_inner();
+        let key_id = response.api_key.context("an answer without the key")?.key_id;
+        Ok(Self { client: admin.with_credential(&response.secret)?, key_id })
+    }
+
+    /// Revokes the till's key.
+    pub(super) async fn close(&self, admin: &Client) -> Result<()> {
+        let request = RevokeApiKeyRequest { key_id: self.key_id.clone(), request_id: request_id() };
+        ApiKeyServiceClient::new(admin.channel()).revoke_api_key(admin.request(request)).await?;
+        Ok(())
+    }
+
     /// Records that the customer paid the whole total.
     pub(super) async fn record_payment<W: Write>(&self, order: &Order, teller: &mut Teller<'_, W>) -> Result<Order> {
         let request = RecordPaymentRequest {

@@ -63,7 +63,7 @@ pub(super) async fn cart_across_channels<W: Write>(
 
 /// An order is placed, paid and collected in a store.
 pub(super) async fn pickup<W: Write>(
-    admin: &Client,
+    store: &Store,
     scene: &Scene,
     customer: &Device,
     teller: &mut Teller<'_, W>,
@@ -71,7 +71,6 @@ pub(super) async fn pickup<W: Write>(
     teller.chapter("It becomes an order that a store hands over")?;
     let choice = Choice::Pickup(PickupChoice { location_id: scene.store.clone() });
     let order = place(scene, customer, choice, format!("wants it from the store {}", scene.store), teller).await?;
-    let store = Store { client: admin };
     let order = store.record_payment(&order, teller).await?;
     ensure!(order.state() == OrderState::Confirmed, "a paid order should be confirmed");
     store.accept_and_pack(&order, teller).await?;
@@ -121,7 +120,7 @@ pub(super) async fn timeline<W: Write>(customer: &Device, teller: &mut Teller<'_
 
 /// A second order ships.
 pub(super) async fn shipment<W: Write>(
-    admin: &Client,
+    store: &Store,
     scene: &Scene,
     customer: &Device,
     teller: &mut Teller<'_, W>,
@@ -129,7 +128,6 @@ pub(super) async fn shipment<W: Write>(
     teller.chapter("A second order ships")?;
     customer.add(scene.sku(2)?, 1, teller).await?;
     let order = place(scene, customer, ship(scene), "wants it sent home", teller).await?;
-    let store = Store { client: admin };
     let order = store.record_payment(&order, teller).await?;
     store.accept_and_pack(&order, teller).await?;
     let order = store.ship(&order, teller).await?;
