@@ -42,13 +42,15 @@ omnimesh_kit::statements! {
     OF_OWNER = "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
         freeze_expires_at, created_at, updated_at, body FROM carts \
         WHERE (profile_id = $1 AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
-        AND ($3 IS NULL OR currency = $3) \
+        AND currency = COALESCE($3, currency) \
         ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $1 THEN 0 ELSE 1 END, \
             updated_at DESC, id LIMIT 16";
     /// Stores a new cart, unless its owner has one.
     INSERT_CART = "INSERT INTO carts (id, version, events, state, currency, session_id, profile_id, channel, merged_into, \
-        order_id, freeze_expires_at, prices_expire_at, created_at, updated_at, body) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING";
+        order_id, freeze_expires_at, prices_expire_at, created_at, updated_at, body, guest_of) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING";
+    /// Takes a guest's place from a merged cart.
+    RETIRE = "UPDATE carts SET guest_of = NULL WHERE id = $1 AND state = 'MERGED'";
     /// Changes a cart, if it still has the version that was read.
     UPDATE_CART = "UPDATE carts SET version = $2, events = $3, state = $4, profile_id = $5, merged_into = $6, \
         order_id = $7, freeze_expires_at = $8, prices_expire_at = $9, updated_at = $10, body = $11 \
@@ -126,8 +128,14 @@ pub(crate) async fn insert(conn: &mut Conn, cart: &Cart) -> Result<bool, Error> 
         cart.created_at,
         cart.updated_at,
         json(&cart.body)?,
+        cart.session.filter(|_| cart.profile.is_none()).map(|id| id.0),
     ];
     Ok(conn.execute(INSERT_CART, values).await? == 1)
+}
+
+/// Takes a guest's place from a merged cart that leads to an order: nothing goes on there.
+pub(crate) async fn retire(conn: &mut Conn, cart: CartId) -> Result<(), Error> {
+    conn.execute(RETIRE, args![cart.0]).await.map(drop)
 }
 
 /// Changes a cart; `false` if it does not have the version `seen` any more.

@@ -14,7 +14,7 @@ use prost::Message;
 
 use super::{
     Carts,
-    find::{Which, find},
+    find::{Which, dead_ends, find},
     prices, view,
 };
 use crate::{
@@ -147,8 +147,13 @@ async fn attempt<R: Whole>(
     let fresh = if seen.state == State::Active { prices::ask(carts, call, &probe).await? } else { None };
     let effects = finish(edit, &seen.state, &mut probe, effects, fresh.as_ref(), now)?;
 
+    // The place of a new cart is taken, and yet there is none to go on with.
+    let taken = if lock && seen.version == 0 { dead_ends(carts, call, seen.currency).await? } else { Vec::new() };
     let lock = lock && seen.version > 0;
     let reply = omnimesh_kit::once!(carts.deps.db, once, tx => {
+        for cart in &taken {
+            store::retire(&mut tx, *cart).await?;
+        }
         let cart = if lock {
             let mut cart = store::cart_locked(&mut tx, seen.id).await?.ok_or(Error::Conflict)?.at(now);
             if matches!(cart.state, State::Merged { .. }) {

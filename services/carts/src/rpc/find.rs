@@ -69,10 +69,12 @@ async fn of_session(carts: &Carts, call: &Call, currency: Option<Currency>) -> R
     let identity = call.identity();
     let mut tried = false;
     loop {
+        let now = carts.deps.clock.now();
         let found = {
             let mut conn = carts.deps.db.read().await?;
             store::of_owner(&mut conn, session.profile, session.id, currency).await?
         };
+        let found: Vec<_> = found.into_iter().map(|cart| cart.at(now)).collect();
         if let Some(profile) = session.profile
             && !tried
             && found.iter().any(|cart| cart.is_stray_of(identity))
@@ -90,6 +92,21 @@ async fn of_session(carts: &Carts, call: &Call, currency: Option<Currency>) -> R
         let led = by_id(&mut conn, call, first.id, false).await?;
         return Ok(led.filter(|cart| cart.state.is_live()));
     }
+}
+
+/// The merged carts that still hold a guest's place although they lead to an order.
+pub(crate) async fn dead_ends(carts: &Carts, call: &Call, currency: Currency) -> Result<Vec<CartId>, Error> {
+    let Some(session) = call.session() else { return Ok(Vec::new()) };
+    let mut conn = carts.deps.db.read().await?;
+    let mut ends = Vec::new();
+    for cart in store::of_owner(&mut conn, None, session.id, Some(currency)).await? {
+        if matches!(cart.state, State::Merged { .. })
+            && by_id(&mut conn, call, cart.id, true).await?.is_none_or(|end| !end.state.is_live())
+        {
+            ends.push(cart.id);
+        }
+    }
+    Ok(ends)
 }
 
 /// Staff, back-ends and the mesh itself may name any cart; customers only their own, also when a service asks for them.
