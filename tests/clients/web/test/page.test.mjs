@@ -19,6 +19,8 @@ before(async () => {
     bundle: true,
     format: "esm",
     outfile: "public/page.js",
+    // Served from memory.
+    write: false,
     logLevel: "warning",
   });
   await bundler.serve({ servedir: "public", host: "127.0.0.1", port: Number(new URL(PAGE_ORIGIN).port) });
