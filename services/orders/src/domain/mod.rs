@@ -1,6 +1,7 @@
 //! What an order is and what may happen to it: pure types and rules.
 
 mod address;
+mod behaviour;
 mod change;
 mod error;
 mod fulfilment;

@@ -31,6 +31,15 @@ enum Item {
     Refused { channel_order_id: String, refusal: String },
 }
 
+impl Item {
+    fn key(&self) -> (&str, &str) {
+        match self {
+            Self::Sound { document, .. } => (&document.source.account_id, &document.source.channel_order_id),
+            Self::Refused { .. } => ("", ""),
+        }
+    }
+}
+
 pub(super) fn run(app: &Arc<App>, call: Call, requests: Streaming<ImportOrdersRequest>) -> Out<ImportOrdersResponse> {
     let (batches, checked) = mpsc::channel::<Result<Vec<Item>, Status>>(1);
     let (answers, out) = mpsc::channel::<Result<ImportOrdersResponse, Status>>(BATCH);
@@ -131,7 +140,7 @@ async fn write(app: &App, call: &Call, items: &[Item]) -> Result<Vec<ImportOrder
     let mut tries = 0;
     loop {
         match write_once(app, call, items).await {
-            Err(Error::Contention) if tries < 3 => tries += 1,
+            Err(Error::Contention) if tries < 5 => tries += 1,
             done => return done,
         }
     }
@@ -141,11 +150,16 @@ async fn write(app: &App, call: &Call, items: &[Item]) -> Result<Vec<ImportOrder
 async fn write_once(app: &App, call: &Call, items: &[Item]) -> Result<Vec<ImportOrdersResponse>, Error> {
     transaction!(app.deps.db, tx => {
         let mut known = known(&mut tx, items).await?;
+        // In the order of their keys, equal ones as they came: streams that bring the same documents wait for each other, and never
+        // in a circle.
+        let mut sorted: Vec<(usize, &Item)> = items.iter().enumerate().collect();
+        sorted.sort_by_key(|(_, item)| item.key());
         let mut replies = Vec::with_capacity(items.len());
-        for item in items {
-            replies.push(take(&mut tx, call, item, &mut known).await?);
+        for (place, item) in sorted {
+            replies.push((place, take(&mut tx, call, item, &mut known).await?));
         }
-        Ok::<_, Error>(replies)
+        replies.sort_by_key(|(place, _)| *place);
+        Ok::<_, Error>(replies.into_iter().map(|(_, reply)| reply).collect())
     })
 }
 

@@ -47,6 +47,9 @@ use crate::{
     wire,
 };
 
+#[cfg(test)]
+pub(crate) use place_order::stopped::place_until;
+
 type Out<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 macro_rules! server {

@@ -28,14 +28,10 @@ pub(super) async fn run(
     request: RecordPaymentRequest,
 ) -> Result<Response<RecordPaymentResponse>, Error> {
     let (id, report) = check(app, &request)?;
-    let recorded = record(app, call, id, &report).await;
-    let reply = match recorded {
-        // The same report came twice at once, and the other one was first.
-        Err(Error::Store(error)) if error.is_unique_violation() => match known(app, call, id, &report).await? {
-            Some(reply) => reply,
-            None => return Err(Error::Contention),
-        },
-        recorded => recorded?,
+    let reply = match record(app, call, id, &report).await {
+        Ok(reply) => reply,
+        // The same report came twice at once, and the other one was first: it is not refused by its own effect.
+        Err(error) => known(app, call, id, &report).await?.ok_or(error)?,
     };
     app.wake.notify_one();
     Ok(reply.into_response())

@@ -17,7 +17,7 @@ pub mod sql {
             "placed_at IS NOT NULL AND (profile_id = $1 OR $1 IS NULL) AND (account_id = $2 OR $2 IS NULL) \
             AND (placed_at >= $3 OR $3 IS NULL) AND (placed_at < $4 OR $4 IS NULL) \
             AND (state = ANY($5) OR cardinality($5) = 0) AND (channel = ANY($6) OR cardinality($6) = 0) \
-            AND ($7 IS NULL OR EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id AND l.location_id = $7)) \
+            AND (EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id AND l.location_id = $7) OR $7 IS NULL) \
             AND (EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id AND l.location_id = ANY($8)) \
                 OR cardinality($8) = 0)"
         };
@@ -26,7 +26,7 @@ pub mod sql {
             AND (placed_at >= $3 OR $3 IS NULL) AND (placed_at < $4 OR $4 IS NULL) \
             AND (state IN (SELECT value FROM json_each($5)) OR $5 = '[]') \
             AND (channel IN (SELECT value FROM json_each($6)) OR $6 = '[]') \
-            AND ($7 IS NULL OR EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id AND l.location_id = $7)) \
+            AND (EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id AND l.location_id = $7) OR $7 IS NULL) \
             AND ($8 = '[]' OR EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id \
                 AND l.location_id IN (SELECT value FROM json_each($8))))"
         };

@@ -1,1 +1,9 @@
-//! Use cases over both databases.
+//! Use cases through the whole server stack, over both databases, with small servers in the place of the other services.
+
+mod bad_input;
+mod fakes;
+mod fulfilling;
+mod importing;
+mod placing;
+mod reading;
+mod world;
