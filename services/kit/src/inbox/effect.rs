@@ -1,19 +1,26 @@
-//! One event's effect: the handler's changes, the group's progress and the fencing check in one transaction.
+//! The effects of events: the handler's changes, the group's progress and the fencing check in one transaction.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt as _;
 use omnimesh_proto::events::v1::Event;
 use prost::Message as _;
-use tracing::Span;
+use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{BoxError, Consumer, sql};
 use crate::{
     args,
     clock::Timestamp,
     store::{Conn, Db, Error, Trouble, Tx},
+    telemetry::names,
     trace,
 };
+
+/// How long a transaction takes up further events: whoever waits for the database is not held up much longer.
+const LONGEST: Duration = Duration::from_millis(50);
 
 pub(super) struct Effects {
     pub(super) consumer: Consumer,
@@ -24,13 +31,13 @@ pub(super) struct Effects {
 /// What became of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// The event has its effect, or is parked.
-    Done,
+    /// So many events, from the first, have their effects or are parked.
+    Done(usize),
     /// The partition has passed to another process; nothing was changed.
     LeaseLost,
-    /// The handler refused the event.
-    Failed,
-    /// Others were in the way.
+    /// The handler refused the event of that position; nothing was changed.
+    Failed(i64),
+    /// Others were in the way; nothing was changed.
     Contended,
     /// The database can't be reached.
     Unavailable,
@@ -38,7 +45,7 @@ pub(super) enum Effect {
 
 enum Outcome {
     Store(Error),
-    Handler(BoxError, Option<Trouble>),
+    Handler { position: i64, problem: BoxError, trouble: Option<Trouble> },
 }
 
 impl From<Error> for Outcome {
@@ -48,60 +55,134 @@ impl From<Error> for Outcome {
 }
 
 impl Effects {
-    /// A new trace, linked to the one in which the event was sent.
-    pub(super) fn span(&self, event: &Event) -> Span {
+    /// Gives consecutive events of a partition their effects: all that it says are done, or none. `last` says that a failure
+    /// parks the aggregate of the one event. It is a new trace, in which the span of each event is linked to the one in which
+    /// it was sent.
+    pub(super) async fn of(&self, token: i64, events: &[Event], last: bool) -> Effect {
+        let (group, producer) = (self.consumer.group, self.consumer.producer);
+        let span = match events {
+            [event] => self.event_span(None, event),
+            events => tracing::info_span!(
+                parent: None,
+                "consume_batch",
+                otel.name = format!("consume batch {producer}"),
+                otel.kind = "consumer",
+                otel.status_code = Empty,
+                { names::MESSAGING_SYSTEM } = "omnimesh",
+                { names::MESSAGING_OPERATION } = "consume",
+                { names::MESSAGING_DESTINATION } = producer,
+                { names::EVENT_GROUP } = group,
+                { names::BATCH_COUNT } = events.len(),
+            ),
+        };
+        let effect = self.try_to(token, events, last).instrument(span.clone()).await;
+        if !matches!(effect, Effect::Done(_)) {
+            span.record("otel.status_code", "ERROR");
+        }
+        effect
+    }
+
+    fn event_span(&self, parent: Option<&Span>, event: &Event) -> Span {
         let (group, producer) = (self.consumer.group, self.consumer.producer);
         let span = tracing::info_span!(
-            parent: None,
+            parent: parent.and_then(Span::id),
             "consume",
             otel.name = format!("consume {producer}"),
             otel.kind = "consumer",
-            messaging.system = "omnimesh",
-            messaging.operation.name = "consume",
-            messaging.destination.name = producer,
-            messaging.consumer.group.name = group,
-            messaging.destination.partition.id = event.partition,
-            omnimesh.event.position = event.position,
-            omnimesh.event.r#type = event.r#type,
-            omnimesh.aggregate.id = event.aggregate_id,
-            omnimesh.journey.id = event.journey_id,
+            otel.status_code = Empty,
+            { names::MESSAGING_SYSTEM } = "omnimesh",
+            { names::MESSAGING_OPERATION } = "consume",
+            { names::MESSAGING_DESTINATION } = producer,
+            { names::MESSAGING_PARTITION } = event.partition,
+            { names::EVENT_GROUP } = group,
+            { names::EVENT_POSITION } = event.position,
+            { names::EVENT_TYPE } = event.r#type,
+            { names::AGGREGATE_ID } = event.aggregate_id,
+            { names::JOURNEY_ID } = event.journey_id,
         );
         trace::link(&span, &event.traceparent);
         span
     }
 
-    /// Gives the event its effect. `last` says that a failure parks its aggregate.
-    pub(super) async fn of(&self, token: i64, event: &Event, last: bool) -> Effect {
+    async fn try_to(&self, token: i64, events: &[Event], last: bool) -> Effect {
         let (group, producer) = (self.consumer.group, self.consumer.producer);
-        let problem = match self.attempt(token, event).await {
-            Ok(()) => return Effect::Done,
+        let (position, problem) = match self.attempt(token, events).await {
+            Ok(done) => return Effect::Done(done),
             Err(Outcome::Store(error)) => return Self::store_effect(&error),
-            Err(Outcome::Handler(_, Some(Trouble::Contention))) => return Effect::Contended,
-            Err(Outcome::Handler(_, Some(Trouble::Unavailable))) => return Effect::Unavailable,
-            Err(Outcome::Handler(problem, None)) => problem,
+            Err(Outcome::Handler { trouble: Some(Trouble::Contention), .. }) => return Effect::Contended,
+            Err(Outcome::Handler { trouble: Some(Trouble::Unavailable), .. }) => return Effect::Unavailable,
+            Err(Outcome::Handler { position, problem, trouble: None }) => (position, problem),
+        };
+        let Some(event) = events.iter().find(|event| event.position == position) else {
+            return Effect::Failed(position);
         };
         let (aggregate, r#type) = (event.aggregate_id.as_str(), event.r#type.as_str());
         if !last {
             tracing::warn!(group, producer, aggregate, r#type, cause = %problem, "an event failed: trying again");
-            return Effect::Failed;
+            return Effect::Failed(position);
         }
         match self.park(token, event, &problem.to_string()).await {
             Ok(()) => {
                 tracing::error!(group, producer, aggregate, r#type, cause = %problem, "an event keeps failing: its aggregate is parked until it is replayed");
-                Effect::Done
+                Effect::Done(1)
             }
             Err(error) => Self::store_effect(&error),
         }
     }
 
-    async fn attempt(&self, token: i64, event: &Event) -> Result<(), Outcome> {
+    async fn attempt(&self, token: i64, events: &[Event]) -> Result<usize, Outcome> {
         let mut tx = self.db.begin().await?;
-        if self.advance(&mut tx, token, event).await? {
-            self.insert_parked(&mut tx, event, "follows a parked event").await?;
-        } else {
-            handle(&self.consumer, &mut tx, event).await.map_err(|error| Outcome::Handler(error, tx.trouble()))?;
+        match self.fill(&mut tx, token, events).await {
+            Ok(done) => {
+                tx.commit().await?;
+                Ok(done)
+            }
+            Err(outcome) => {
+                // At once: the next try wants the same locks.
+                tx.rollback().await;
+                Err(outcome)
+            }
         }
-        Ok(tx.commit().await?)
+    }
+
+    /// Says how many of the events it took up.
+    async fn fill(&self, tx: &mut Tx, token: i64, events: &[Event]) -> Result<usize, Outcome> {
+        let started = Instant::now();
+        let batch = Span::current();
+        // Holding the checkpoint comes before everything else, so that nobody else works on the partition or replays.
+        let Some(first) = events.first() else { return Ok(0) };
+        let some_parked = self.advance(tx, token, first).await?;
+        let mut done = 0;
+        for event in events {
+            if done > 0 && started.elapsed() > LONGEST {
+                break;
+            }
+            let span = if events.len() == 1 { batch.clone() } else { self.event_span(Some(&batch), event) };
+            let effect = self.effect(tx, some_parked, event).instrument(span.clone()).await;
+            if let Err(outcome) = effect {
+                span.record("otel.status_code", "ERROR");
+                return Err(outcome);
+            }
+            done += 1;
+        }
+        if let Some(last) = events.get(1..done).and_then(<[Event]>::last) {
+            self.advance(tx, token, last).await?;
+        }
+        Ok(done)
+    }
+
+    async fn effect(&self, tx: &mut Tx, some_parked: bool, event: &Event) -> Result<(), Outcome> {
+        let (group, producer) = (self.consumer.group, self.consumer.producer);
+        if some_parked
+            && tx.fetch_optional(sql::IS_PARKED, args![group, producer, &event.aggregate_id]).await?.is_some()
+        {
+            return Ok(self.insert_parked(tx, event, "follows a parked event").await?);
+        }
+        handle(&self.consumer, tx, event).await.map_err(|problem| Outcome::Handler {
+            position: event.position,
+            problem,
+            trouble: tx.trouble(),
+        })
     }
 
     async fn park(&self, token: i64, event: &Event, problem: &str) -> Result<(), Error> {
@@ -111,15 +192,13 @@ impl Effects {
         tx.commit().await
     }
 
+    /// Moves the checkpoint to the event, under the fencing token; says whether anything of the partition is parked.
     async fn advance(&self, tx: &mut Tx, token: i64, event: &Event) -> Result<bool, Error> {
         let (group, producer) = (self.consumer.group, self.consumer.producer);
         let until = tx.now().plus(self.lasts);
-        let values = args![group, producer, event.partition, token, event.position, until, &event.aggregate_id];
+        let values = args![group, producer, event.partition, token, event.position, until];
         let row = tx.fetch_optional(sql::ADVANCE, values).await?.ok_or(Error::LeaseLost)?;
-        if row.get::<i64>("parked")? == 0 {
-            return Ok(false);
-        }
-        Ok(tx.fetch_optional(sql::IS_PARKED, args![group, producer, &event.aggregate_id]).await?.is_some())
+        Ok(row.get::<i64>("parked")? > 0)
     }
 
     async fn insert_parked(&self, tx: &mut Tx, event: &Event, problem: &str) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! The other end of the log: each event of a producer has its effect once, in order per aggregate.
 
 mod effect;
+mod lag;
 mod run;
 mod share;
 pub mod sql;
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use omnimesh_proto::events::v1::Event;
 
 pub use effect::{Parked, parked, replay};
-pub use run::{TRIES, run};
+pub use run::{BATCH, TRIES, run};
 
 use crate::store::Tx;
 
@@ -40,6 +41,7 @@ impl fmt::Debug for Consumer {
 pub trait EventHandler: Send + Sync {
     /// Effects go through `tx` only: it commits with the group's progress, so each event has its effect once. No RPC in here; work
     /// that needs one becomes a row that a lifecycle task drives. Events of other types than the service knows are `Ok`.
+    /// Several events share a transaction while they come in fast, so that an event is tried again also because of another.
     ///
     /// # Errors
     /// The event is tried again, five times in all, then its aggregate is parked until it is replayed.

@@ -6,11 +6,11 @@ use omnimesh_proto::events::v1::Event;
 use prost::Message as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use super::{
     BoxError, Consumer, LogSource,
     effect::{Effect, Effects},
+    lag::Lag,
     share::Shares,
 };
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 
 /// How often an event is tried before its aggregate is parked.
 pub const TRIES: u32 = 5;
+/// How many events of a partition have their effects in one transaction at the most.
+pub const BATCH: usize = 100;
 
 const BLOCK: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -29,11 +31,12 @@ const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 /// Runs a consumer until the token is cancelled. One task per consumer and process.
 pub async fn run(consumer: Consumer, db: Db, bus: Bus, log: Arc<dyn LogSource>, token: CancellationToken) {
     let terms = Terms::of(&db);
-    let mut reading = Reading::new(consumer, db, &bus, log, terms);
+    let mut reading = Reading::new(consumer, db, &bus, log, terms, token.clone());
     while !token.is_cancelled() {
         // The database's work is never cut in the middle: only waiting is.
         reading.renew_if_due().await;
         reading.read_logs().await;
+        reading.lag.observe_if_due().await;
         let entries = tokio::select! {
             () = token.cancelled() => break,
             entries = reading.wait() => entries,
@@ -52,12 +55,23 @@ struct Held {
     behind: bool,
     // Nothing is tried before that.
     pause: Option<Instant>,
-    failures: u32,
+    // The position of an event that failed, and how often.
+    failing: Option<(i64, u32)>,
+    // Up to that position a batch failed: its events go one by one, so that each answers for itself.
+    alone: i64,
 }
 
 impl Held {
+    fn new(token: i64, position: i64) -> Self {
+        Self { token, position, behind: false, pause: None, failing: None, alone: 0 }
+    }
+
     fn is_paused(&self, now: Instant) -> bool {
         self.pause.is_some_and(|until| until > now)
+    }
+
+    fn failures(&self, position: i64) -> u32 {
+        self.failing.filter(|(failing, _)| *failing == position).map_or(0, |(_, times)| times)
     }
 }
 
@@ -67,17 +81,27 @@ struct Reading {
     shares: Shares,
     reader: Reader,
     log: Arc<dyn LogSource>,
+    lag: Lag,
     terms: Terms,
     held: BTreeMap<u32, Held>,
     renewal: Instant,
+    stop: CancellationToken,
 }
 
-type Entries = Vec<(u32, Event)>;
+type Entries = BTreeMap<u32, Vec<Event>>;
 
 impl Reading {
-    fn new(consumer: Consumer, db: Db, bus: &Bus, log: Arc<dyn LogSource>, terms: Terms) -> Self {
+    fn new(
+        consumer: Consumer,
+        db: Db,
+        bus: &Bus,
+        log: Arc<dyn LogSource>,
+        terms: Terms,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             effects: Effects { consumer: consumer.clone(), db: db.clone(), lasts: terms.lasts },
+            lag: Lag::new(&consumer, db.clone(), bus.clone()),
             shares: Shares::new(&consumer, db, terms.lasts),
             consumer,
             reader: bus.reader(),
@@ -85,6 +109,7 @@ impl Reading {
             terms,
             held: BTreeMap::new(),
             renewal: Instant::now(),
+            stop,
         }
     }
 
@@ -98,13 +123,7 @@ impl Reading {
                 self.held
                     .retain(|partition, held| shares.get(partition).is_some_and(|(token, _)| *token == held.token));
                 for (partition, (token, position)) in shares {
-                    self.held.entry(partition).or_insert(Held {
-                        token,
-                        position,
-                        behind: false,
-                        pause: None,
-                        failures: 0,
-                    });
+                    self.held.entry(partition).or_insert(Held::new(token, position));
                 }
             }
             Err(error) => {
@@ -121,6 +140,7 @@ impl Reading {
             self.held.iter().filter(|(_, held)| held.behind && !held.is_paused(now)).map(|(n, _)| *n).collect();
         for partition in behind {
             // One page at a time, so that leases are renewed and other partitions go on.
+            self.renew_if_due().await;
             let Some(held) = self.held.get_mut(&partition) else { continue };
             match self.log.events_since(self.consumer.producer, partition, held.position).await {
                 Ok(events) if events.is_empty() => held.behind = false,
@@ -138,11 +158,7 @@ impl Reading {
                             "events are no longer kept: effects are missing"
                         );
                     }
-                    for event in events {
-                        if !self.take(partition, event).await {
-                            break;
-                        }
-                    }
+                    self.take(partition, &events).await;
                 }
                 Err(error) => {
                     tracing::debug!(group = self.consumer.group, producer = self.consumer.producer, cause = %error, "the log can't be read");
@@ -170,15 +186,17 @@ impl Reading {
         }
         if keys.is_empty() {
             tokio::time::sleep_until(due).await;
-            return Ok(Vec::new());
+            return Ok(Entries::new());
         }
         let entries = self.reader.read(&keys, due.saturating_duration_since(now)).await?;
-        let events = entries.into_iter().filter_map(|entry| {
-            let partition = partitions.get(entry.key).copied()?;
+        let mut events = Entries::new();
+        for entry in entries {
             // An entry that is no event leaves a gap, which is read from the log.
-            Some((partition, Event::decode(entry.body).ok()?))
-        });
-        Ok(events.collect())
+            if let (Some(partition), Ok(event)) = (partitions.get(entry.key), Event::decode(entry.body)) {
+                events.entry(*partition).or_default().push(event);
+            }
+        }
+        Ok(events)
     }
 
     async fn take_in(&mut self, entries: Result<Entries, BoxError>) {
@@ -193,45 +211,61 @@ impl Reading {
                 return;
             }
         };
-        for (partition, event) in entries {
+        for (partition, mut events) in entries {
+            self.renew_if_due().await;
             let Some(held) = self.held.get_mut(&partition) else { continue };
-            if held.behind || held.is_paused(Instant::now()) || event.position <= held.position {
+            if held.behind || held.is_paused(Instant::now()) {
                 continue;
             }
-            if event.position > held.position + 1 {
-                held.behind = true;
-            } else {
-                self.take(partition, event).await;
-            }
+            events.retain(|event| event.position > held.position);
+            let dense =
+                events.iter().zip(held.position + 1..).take_while(|(event, next)| event.position == *next).count();
+            held.behind = dense < events.len();
+            events.truncate(dense);
+            self.take(partition, &events).await;
         }
     }
 
-    /// Gives one event its effect; says whether the partition's next may follow.
-    async fn take(&mut self, partition: u32, event: Event) -> bool {
-        let Some(held) = self.held.get_mut(&partition) else { return false };
-        let span = self.effects.span(&event);
-        let effect = self.effects.of(held.token, &event, held.failures + 1 >= TRIES).instrument(span).await;
-        let pause = match effect {
-            Effect::Done => {
-                held.position = event.position;
-                held.failures = 0;
-                held.pause = None;
-                return true;
+    /// Gives the events of a partition their effects, as far as it goes.
+    async fn take(&mut self, partition: u32, mut events: &[Event]) {
+        // What is left when the process stops is taken by whoever comes next.
+        while let Some(first) = events.first().filter(|_| !self.stop.is_cancelled()) {
+            let Some(held) = self.held.get_mut(&partition) else { return };
+            let size = if first.position <= held.alone { 1 } else { events.len().min(BATCH) };
+            let (batch, after) = events.split_at(size);
+            let failures = held.failures(first.position);
+            let last = size == 1 && failures + 1 >= TRIES;
+            let effect = self.effects.of(held.token, batch, last).await;
+            let pause = match effect {
+                Effect::Done(done) => {
+                    held.position =
+                        batch.get(..done).and_then(<[Event]>::last).map_or(held.position, |event| event.position);
+                    let reached = held.position;
+                    held.failing = held.failing.filter(|(failing, _)| *failing > reached);
+                    held.pause = None;
+                    events = events.get(done..).unwrap_or(after);
+                    continue;
+                }
+                Effect::LeaseLost => {
+                    self.held.remove(&partition);
+                    self.renewal = self.renewal.min(Instant::now() + OUTAGE_PAUSE);
+                    return;
+                }
+                Effect::Failed(position) => {
+                    let failures = held.failures(position);
+                    held.failing = Some((position, failures + 1));
+                    // What comes before it has not failed, and need not wait.
+                    if position > first.position { Duration::ZERO } else { FIRST_PAUSE * 2u32.saturating_pow(failures) }
+                }
+                Effect::Contended => FIRST_PAUSE,
+                Effect::Unavailable => OUTAGE_PAUSE,
+            };
+            held.alone = batch.last().map_or(held.alone, |event| event.position);
+            if !pause.is_zero() {
+                held.pause = Some(Instant::now() + pause);
+                return;
             }
-            Effect::LeaseLost => {
-                self.held.remove(&partition);
-                self.renewal = self.renewal.min(Instant::now() + OUTAGE_PAUSE);
-                return false;
-            }
-            Effect::Failed => {
-                held.failures += 1;
-                FIRST_PAUSE * 2u32.saturating_pow(held.failures - 1)
-            }
-            Effect::Contended => FIRST_PAUSE,
-            Effect::Unavailable => OUTAGE_PAUSE,
-        };
-        held.pause = Some(Instant::now() + pause);
-        false
+        }
     }
 }
 

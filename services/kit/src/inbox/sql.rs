@@ -24,7 +24,9 @@ crate::statements! {
         WHERE consumer = $1 AND producer = $2 AND partition = $3 AND holder = $4";
     /// Leaves the group.
     LEAVE = "DELETE FROM consumers WHERE consumer = $1 AND producer = $2 AND holder = $3";
-    /// Moves the checkpoint to the next position under the fencing token, and holds it to the transaction's end; tells how many
+    /// How far the group has read, and how much of it is parked.
+    PROGRESS = "SELECT partition, position, parked FROM checkpoints WHERE consumer = $1 AND producer = $2 ORDER BY partition";
+    /// Moves the checkpoint to a later position under the fencing token, and holds it to the transaction's end; tells how many
     /// events of the partition are parked.
     ADVANCE = "UPDATE checkpoints SET position = $5, expires_at = $6 \
         WHERE consumer = $1 AND producer = $2 AND partition = $3 AND token = $4 AND position < $5 RETURNING parked";

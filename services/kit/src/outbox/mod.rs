@@ -3,6 +3,7 @@
 mod relay;
 mod server;
 pub mod sql;
+mod waiting;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{PARTITIONS, event_of, heads, since, sql};
+use super::{PARTITIONS, event_of, heads, since, sql, waiting::Waiting};
 use crate::{
     args,
     bus::{Bus, stream_key},
@@ -33,9 +33,11 @@ const PRUNE: Duration = Duration::from_secs(3600);
 /// a time of an empty index. It also forgets old events and replies.
 pub async fn relay(db: Db, bus: Bus, token: CancellationToken) {
     let terms = Terms::of(&db);
+    let mut waiting = Waiting::new(db.clone(), bus.clone());
     let mut relay = Relay::new(db, bus, terms);
     let mut pruned: Option<Instant> = None;
     while !token.is_cancelled() {
+        waiting.observe_if_due().await;
         let pause = match relay.step().await {
             Ok(Step::Worked) => continue,
             Ok(Step::Idle) => terms.poll,

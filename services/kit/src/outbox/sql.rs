@@ -6,6 +6,8 @@ crate::statements! {
         session_id, actor, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     /// Whether an event waits for its position.
     WAITING = "SELECT 1 AS one FROM outbox WHERE position IS NULL LIMIT 1";
+    /// How many events wait for their positions; beyond a hundred thousand the figure no longer matters.
+    COUNT_WAITING = "SELECT COUNT(*) AS waiting FROM (SELECT 1 AS one FROM outbox WHERE position IS NULL LIMIT 100000) AS w";
     /// Gives committed events their places, dense in each partition, in the order of insertion.
     ASSIGN = "UPDATE outbox SET position = n.place FROM ( \
             SELECT w.ordinal AS slot, h.position + ROW_NUMBER() OVER (PARTITION BY w.partition ORDER BY w.ordinal) AS place \

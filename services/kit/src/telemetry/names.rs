@@ -29,6 +29,21 @@ pub const EVENT_PRODUCER: &str = "omnimesh.event.producer";
 /// The group that consumes an event.
 pub const EVENT_GROUP: &str = "messaging.consumer.group.name";
 
+/// `messaging.system`: always `omnimesh`, whatever carries the events.
+pub const MESSAGING_SYSTEM: &str = "messaging.system";
+/// `messaging.operation.name`: `consume`.
+pub const MESSAGING_OPERATION: &str = "messaging.operation.name";
+/// `messaging.destination.name`: the service that sent an event.
+pub const MESSAGING_DESTINATION: &str = "messaging.destination.name";
+/// `messaging.destination.partition.id`: the partition of an event.
+pub const MESSAGING_PARTITION: &str = "messaging.destination.partition.id";
+/// `messaging.batch.message_count`: how many events a transaction set out with.
+pub const BATCH_COUNT: &str = "messaging.batch.message_count";
+/// An event's place in its partition.
+pub const EVENT_POSITION: &str = "omnimesh.event.position";
+/// What an event happened to.
+pub const AGGREGATE_ID: &str = "omnimesh.aggregate.id";
+
 /// How long calls take at the server, in seconds.
 pub const SERVER_DURATION: &str = "rpc.server.call.duration";
 /// Calls that are being answered.
@@ -39,6 +54,13 @@ pub const CLIENT_DURATION: &str = "rpc.client.call.duration";
 pub const CLIENT_RETRIES: &str = "omnimesh.rpc.client.retries";
 /// Calls that were shed.
 pub const SHED: &str = "omnimesh.rpc.server.shed";
+
+/// Events that a service has yet to send on, by producer.
+pub const OUTBOX_WAITING: &str = "omnimesh.outbox.waiting";
+/// Events that a group has yet to take, by group and producer.
+pub const INBOX_LAG: &str = "omnimesh.inbox.lag";
+/// Events that a group keeps for a replay, by group and producer.
+pub const INBOX_PARKED: &str = "omnimesh.inbox.parked";
 
 /// Upper bounds of the duration histograms, in seconds.
 pub const DURATION_BOUNDARIES: [f64; 14] =

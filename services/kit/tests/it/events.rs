@@ -38,11 +38,13 @@ struct Noting {
     poison: Option<&'static str>,
     armed: AtomicBool,
     tries: AtomicU32,
+    calls: AtomicU32,
 }
 
 #[async_trait]
 impl EventHandler for Noting {
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         assert_eq!(event.r#type, Actor::full_name());
         let actor = Actor::decode(event.payload.clone())?;
         assert_eq!(actor.id, event.aggregate_id);
@@ -55,7 +57,22 @@ impl EventHandler for Noting {
     }
 }
 
-fn consumer(handler: Arc<Noting>) -> Consumer {
+/// Notes each event, and counts those whose transaction began with an earlier one: the checkpoint moves to the first at once.
+#[derive(Default)]
+struct Sharing(AtomicU32);
+
+#[async_trait]
+impl EventHandler for Sharing {
+    async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        tx.execute(sql::INSERT_EFFECT, args![&event.aggregate_id, event.aggregate_seq]).await?;
+        let checkpoint = Sql::portable("SELECT MAX(position) AS position FROM checkpoints WHERE partition = $1");
+        let position: i64 = tx.fetch_one(checkpoint, args![event.partition]).await?.get("position")?;
+        self.0.fetch_add(u32::from(position < event.position), Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn consumer(handler: Arc<dyn EventHandler>) -> Consumer {
     Consumer { group: "catalog", producer: "orders", handler }
 }
 
@@ -77,9 +94,9 @@ impl Mesh {
         self.life.spawn("relay", outbox::relay(self.producer.db.clone(), self.bus.clone(), self.life.token()));
     }
 
-    fn consume(&self, handler: &Arc<Noting>) {
+    fn consume<H: EventHandler + 'static>(&self, handler: &Arc<H>) {
         let log = Arc::new(DirectLog(vec![Arc::new(self.producer.db.clone())]));
-        let consumer = consumer(Arc::clone(handler));
+        let consumer = consumer(Arc::<H>::clone(handler));
         let run = inbox::run(consumer, self.consumer.db.clone(), self.bus.clone(), log, self.life.token());
         self.life.spawn("consumer", run);
     }
@@ -252,13 +269,72 @@ async fn a_poison_event_parks_its_aggregate_alone_until_it_is_replayed() {
         assert_eq!(parked.len(), 1);
         assert_eq!((parked[0].aggregate_id.as_str(), parked[0].problem.as_str()), ("bad", "poison"));
 
-        let consumer = consumer(Arc::clone(&handler));
+        let consumer = consumer(handler.clone());
         assert!(inbox::replay(&mesh.consumer, &consumer, "bad").await.is_err());
         assert_eq!(effects(&mesh.consumer).await.len(), 6);
         handler.armed.store(false, Ordering::SeqCst);
         assert_eq!(inbox::replay(&mesh.consumer, &consumer, "bad").await.unwrap(), 3);
         mesh.happens(&["bad"], 1).await;
         mesh.has_effects(10).await;
+        assert!(mesh.life.shutdown(Duration::from_secs(5)).await, "a task did not stop");
+    }
+}
+
+#[tokio::test]
+async fn a_poison_event_in_a_batch_has_no_part_in_the_effects_of_the_others() {
+    for backend in BACKENDS {
+        let mesh = Mesh::new(backend, Bus::memory(1_000)).await;
+        // All of one partition; a second poison event comes behind the first, in the same batch.
+        let near: Vec<String> = (0..)
+            .map(|n| format!("near-{n}"))
+            .filter(|id| outbox::partition_of(id) == outbox::partition_of("bad"))
+            .take(20)
+            .collect();
+        let mut tx = mesh.producer.begin().await.unwrap();
+        for (n, id) in near.iter().enumerate() {
+            happen_in(&mut tx, id).await.unwrap();
+            if n == 7 || n == 12 {
+                happen_in(&mut tx, "bad").await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+        let mut relay = Relay::new(mesh.producer.db.clone(), mesh.bus.clone(), TERMS);
+        while relay.step().await.unwrap() == Step::Worked {}
+
+        let handler = Arc::new(Noting { poison: Some("bad"), armed: AtomicBool::new(true), ..Noting::default() });
+        mesh.consume(&handler);
+        mesh.has_effects(20).await;
+        let noted: Vec<String> = effects(&mesh.consumer).await.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(noted, near, "{backend:?}: each once, in the order of the log");
+        assert_eq!(handler.tries.load(Ordering::SeqCst), inbox::TRIES, "{backend:?}: the first alone was tried");
+        // The batch went at most eight good events far, then each event went alone.
+        let calls = handler.calls.load(Ordering::SeqCst);
+        assert!(
+            calls <= 8 + 20 + inbox::TRIES,
+            "{backend:?}: {calls} calls: the others were tried again with the poison"
+        );
+        handler.armed.store(false, Ordering::SeqCst);
+        assert_eq!(inbox::replay(&mesh.consumer, &consumer(handler.clone()), "bad").await.unwrap(), 2);
+        assert!(mesh.life.shutdown(Duration::from_secs(5)).await, "a task did not stop");
+    }
+}
+
+#[tokio::test]
+async fn events_that_come_in_fast_share_transactions() {
+    for backend in BACKENDS {
+        let mesh = Mesh::new(backend, Bus::memory(1_000)).await;
+        let mut tx = mesh.producer.begin().await.unwrap();
+        for _ in 0..150 {
+            happen_in(&mut tx, "a").await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut relay = Relay::new(mesh.producer.db.clone(), mesh.bus.clone(), TERMS);
+        while relay.step().await.unwrap() == Step::Worked {}
+        let handler = Arc::new(Sharing::default());
+        mesh.consume(&handler);
+        mesh.has_effects(150).await;
+        let shared = handler.0.load(Ordering::SeqCst);
+        assert!(shared > 75, "{backend:?}: only {shared} of 150 events shared the transaction of an earlier one");
         assert!(mesh.life.shutdown(Duration::from_secs(5)).await, "a task did not stop");
     }
 }

@@ -6,3 +6,4 @@ mod events;
 mod fixture;
 mod idempotency;
 mod store;
+mod throughput;
