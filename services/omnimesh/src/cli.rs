@@ -33,6 +33,8 @@ pub enum Command {
     Config(SettingsArgs),
     /// API keys of a running mesh.
     Key(KeyArgs),
+    /// Events that a service could not take: list them, and give them their effect once the cause is mended.
+    Events(EventsArgs),
     /// Read products or orders from a CSV file (also .gz) into a running mesh.
     Import(ImportArgs),
     /// Write orders of a running mesh as JSON lines.
@@ -124,6 +126,36 @@ pub enum KeyCommand {
     },
 }
 
+/// Events that wait.
+#[derive(Args, Debug)]
+pub struct EventsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: EventsCommand,
+}
+
+/// What to do with events that wait.
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// List the carts, orders and the like whose events wait, per service, with the reason.
+    Parked {
+        /// The databases.
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// Give the waiting events of one of them their effect, in order.
+    Replay {
+        /// The databases.
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// The service that could not take them, as `parked` shows it.
+        #[arg(long)]
+        service: String,
+        /// The typed id that they are about, as `parked` shows it.
+        aggregate_id: String,
+    },
+}
+
 /// A key to create.
 #[derive(Args, Debug)]
 pub struct KeyCreateArgs {
@@ -148,6 +180,12 @@ pub struct KeyCreateArgs {
     /// Days until it expires; left out it does not.
     #[arg(long)]
     pub days: Option<u32>,
+    /// Write it into the database of the settings in place of asking a running mesh: for when the admin key is lost.
+    #[arg(long)]
+    pub offline: bool,
+    /// The settings file that names the database, with --offline.
+    #[arg(long, env = "OMNIMESH_CONFIG")]
+    pub config: Option<PathBuf>,
 }
 
 /// What a key is for.

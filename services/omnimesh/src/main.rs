@@ -56,6 +56,10 @@ async fn run(cli: Cli) -> Result<bool> {
             commands::key(args.command, &mut out).await?;
             true
         }
+        Command::Events(args) => {
+            commands::events(args.command, settings, &mut out).await?;
+            true
+        }
         Command::Import(args) => commands::import(args.command, &mut out).await?,
         Command::Export(args) => {
             let ExportCommand::Orders { client, account, output } = args.command;

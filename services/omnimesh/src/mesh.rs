@@ -9,17 +9,18 @@ use omnimesh_kit::{
     bus::Bus,
     clock::Clock,
     config::Settings,
-    inbox,
+    inbox::{self, Consumer},
     lifecycle::Lifecycle,
     links::{self, Links},
     outbox::{self, EventLog},
     ratelimit::RateLimiter,
     secrets::Secrets,
     server::{Server, ServerSettings, Stack},
-    service::Deps,
+    service::{Deps, Module},
     session::LiveSessions,
-    store::{Db, StoreSettings},
+    store::{Db, Migrations, StoreSettings},
     tail::Tail,
+    tls::MutualTls,
 };
 use omnimesh_proto::events::v1::event_log_service_server::EventLogServiceServer;
 use serde::Deserialize;
@@ -99,12 +100,29 @@ impl Mesh {
 /// # Errors
 /// If one can't be reached or a migration fails.
 pub async fn migrate(settings: &Settings) -> Result<()> {
-    let store = store_settings(settings)?;
     for target in &SERVICES {
-        let db = Db::open(&store, target.migrations, Clock::System).await;
-        db.with_context(|| format!("{} can't be migrated", target.name))?.close().await;
+        open(settings, target.migrations).await?.close().await;
     }
     Ok(())
+}
+
+/// Opens a service's database, up to date.
+///
+/// # Errors
+/// If it can't be reached or a migration fails.
+pub async fn open(settings: &Settings, migrations: &Migrations) -> Result<Db> {
+    let db = Db::open(&store_settings(settings)?, migrations, Clock::System).await;
+    db.with_context(|| format!("the database of {} can't be opened", migrations.service))
+}
+
+/// What a service hears, and its database, without running it.
+///
+/// # Errors
+/// As [`Mesh::start`].
+pub async fn consumers(settings: Settings, target: &Target, lifecycle: &Lifecycle) -> Result<(Db, Vec<Consumer>)> {
+    let shared = Shared::new(Arc::new(settings), lifecycle)?;
+    let (module, db, _) = shared.build(target).await?;
+    Ok((db, module.consumers))
 }
 
 /// What all targets of a process share.
@@ -138,16 +156,17 @@ impl Shared {
         };
         let sessions = LiveSessions::open(&settings, clock.clone())?;
         let keys = TokenKey::new(&secrets, clock.clone());
-        let server = Server::new(settings.section::<ServerSettings>("server")?, keys.clone(), lifecycle.clone());
-        let links = Links::new(keys, links::addresses(&settings)?, lifecycle.clone());
+        let tls = settings.internal_tls.as_ref().map(MutualTls::load).transpose()?;
+        let server = Server::new(settings.section::<ServerSettings>("server")?, keys.clone(), lifecycle.clone())
+            .with_tls(tls.clone());
+        let links = Links::new(keys, links::addresses(&settings)?, lifecycle.clone()).with_tls(tls);
         let store = store_settings(&settings)?;
         Ok(Self { settings, clock, secrets, store, bus, sessions, links, server, lifecycle: lifecycle.clone() })
     }
 
-    /// Starts one service: its database, its RPCs, the relay of its events and what it hears.
-    async fn start(&self, target: &Target) -> Result<(Stack, Db)> {
+    /// Builds one service on its database.
+    async fn build(&self, target: &Target) -> Result<(Module, Db, Tail)> {
         let db = Db::open(&self.store, target.migrations, self.clock.clone()).await?;
-        let links = self.links.of(target.name);
         let tail = Tail::new(db.clone());
         let module = (target.build)(Deps {
             settings: Arc::clone(&self.settings),
@@ -155,11 +174,16 @@ impl Shared {
             secrets: self.secrets.clone(),
             db: db.clone(),
             sessions: self.sessions.clone(),
-            links: links.clone(),
+            links: self.links.of(target.name),
             tail: tail.clone(),
             lifecycle: self.lifecycle.clone(),
         })?;
+        Ok((module, db, tail))
+    }
 
+    /// Starts one service: its RPCs, the relay of its events and what it hears.
+    async fn start(&self, target: &Target) -> Result<(Stack, Db)> {
+        let (module, db, tail) = self.build(target).await?;
         let log = EventLogServiceServer::new(EventLog::new(db.clone()));
         let stack = self.server.stack(target.name, module.routes.add_service(log));
         self.links.register_local(stack.clone());
@@ -168,7 +192,7 @@ impl Shared {
         self.lifecycle.spawn("relay", outbox::relay(db.clone(), self.bus.clone(), token.clone()));
         self.lifecycle.spawn("tail", tail.run(self.bus.clone(), token.clone()));
         for consumer in module.consumers {
-            let log = Arc::new(links.clone());
+            let log = Arc::new(self.links.of(target.name));
             let run = inbox::run(consumer, db.clone(), self.bus.clone(), log, token.clone());
             self.lifecycle.spawn("consumer", run);
         }

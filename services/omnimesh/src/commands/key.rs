@@ -1,16 +1,26 @@
 //! `omnimesh key`: API keys of a running mesh.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
-use omnimesh_kit::{clock::Clock, ids::uuid_v7};
+use omnimesh_kit::{
+    clock::Clock,
+    config::{Flags, Settings, Sources},
+    ids::uuid_v7,
+};
 use omnimesh_proto::sessions::v1::{
     ApiKey, ApiKeyKind, CreateApiKeyRequest, ListApiKeysRequest, RevokeApiKeyRequest,
     api_key_service_client::ApiKeyServiceClient,
 };
+use omnimesh_sessions::KeySpec;
 
 use crate::{
     cli::{KeyCommand, KeyCreateArgs, KeyKind},
     client::Client,
+    mesh, targets,
 };
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Runs `omnimesh key …`.
 ///
@@ -25,13 +35,19 @@ pub async fn key(command: KeyCommand, out: &mut impl std::io::Write) -> Result<(
 }
 
 async fn create(args: KeyCreateArgs, out: &mut impl std::io::Write) -> Result<()> {
-    let client = Client::connect(&args.client).await?;
     let kind = match args.kind {
         KeyKind::Publishable => ApiKeyKind::Publishable,
         KeyKind::Secret => ApiKeyKind::Secret,
         KeyKind::Partner => ApiKeyKind::Partner,
         KeyKind::Admin => ApiKeyKind::Admin,
     };
+    let secret = if args.offline { create_offline(args, kind).await? } else { create_online(args, kind).await? };
+    writeln!(out, "{secret}")?;
+    Ok(())
+}
+
+async fn create_online(args: KeyCreateArgs, kind: ApiKeyKind) -> Result<String> {
+    let client = Client::connect(&args.client).await?;
     let request = CreateApiKeyRequest {
         kind: kind.into(),
         display_name: args.name,
@@ -39,12 +55,26 @@ async fn create(args: KeyCreateArgs, out: &mut impl std::io::Write) -> Result<()
         origins: args.origins,
         channels: Vec::new(),
         account_id: args.account,
-        ttl: args.days.map(|days| prost_types::Duration { seconds: i64::from(days) * 86_400, nanos: 0 }),
+        ttl: args.days.map(|days| prost_types::Duration { seconds: i64::from(days) * SECONDS_PER_DAY, nanos: 0 }),
         request_id: uuid_v7(Clock::System.now()).to_string(),
     };
-    let reply = keys(&client).create_api_key(client.request(request)).await?.into_inner();
-    writeln!(out, "{}", reply.secret)?;
-    Ok(())
+    Ok(keys(&client).create_api_key(client.request(request)).await?.into_inner().secret)
+}
+
+async fn create_offline(args: KeyCreateArgs, kind: ApiKeyKind) -> Result<String> {
+    let flags = Flags { data_dir: Some(args.client.data_dir), ..Flags::default() };
+    let settings = Settings::load(&Sources::of_process(args.config, flags, &targets::names()))?;
+    let spec = KeySpec {
+        scopes: args.scopes,
+        origins: args.origins,
+        account: args.account,
+        ttl: args.days.map(|days| Duration::from_secs(u64::from(days) * SECONDS_PER_DAY.unsigned_abs())),
+        ..KeySpec::plain(kind, &args.name)
+    };
+    let db = mesh::open(&settings, &omnimesh_sessions::MIGRATIONS).await?;
+    let (_, secret) = omnimesh_sessions::create_key(&db, spec).await?;
+    db.close().await;
+    Ok(secret.expose().clone())
 }
 
 async fn list(client: &Client, out: &mut impl std::io::Write) -> Result<()> {

@@ -11,9 +11,7 @@ use omnimesh_proto::{
         PackRequest, PaymentEventKind, RecordPaymentRequest, ShipRequest,
         fulfillment_service_client::FulfillmentServiceClient, payment_service_client::PaymentServiceClient,
     },
-    sessions::v1::{
-        ApiKeyKind, CreateApiKeyRequest, RevokeApiKeyRequest, api_key_service_client::ApiKeyServiceClient,
-    },
+    sessions::v1::{ApiKeyKind, CreateApiKeyRequest, RevokeApiKeyRequest, api_key_service_client::ApiKeyServiceClient},
 };
 
 use super::device::{Teller, request_id};
