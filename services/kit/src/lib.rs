@@ -11,7 +11,7 @@
 //! | which session is it, and how often may it ask? | [`session`], [`ratelimit`] |
 //! | where is it kept, and what if it is asked twice? | [`store`], [`idempotency`] |
 //! | who else hears of it? | [`outbox`], [`inbox`], [`bus`], [`tail`], [`trace`] |
-//! | how is a call answered, made and traced? | [`server`], [`links`], [`telemetry`] |
+//! | how is a call answered, made, protected and traced? | [`server`], [`links`], [`tls`], [`telemetry`] |
 //! | what is a service built from, and when does it end? | [`service`], [`lifecycle`] |
 
 pub mod auth;
@@ -43,5 +43,6 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;
+pub mod tls;
 pub mod trace;
 pub mod validate;

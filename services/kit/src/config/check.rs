@@ -60,13 +60,22 @@ impl Settings {
     }
 
     fn check_addresses(&self, problems: &mut Problems) {
+        let (scheme, is_set) = if self.internal_tls.is_some() { ("https", "is set") } else { ("http", "is not set") };
         for (target, addresses) in &self.addresses {
             let key = format!("addresses.{target}");
             if !self.known_targets.contains(target) {
                 add(problems, &key, format!("there is no target {target}; known: {}", self.known_targets.join(", ")));
             }
-            for address in addresses.iter().filter(|address| !is_base_url(address)) {
-                add(problems, &key, format!("{address} must have the form http://host:port"));
+            for address in addresses.iter() {
+                if !is_base_url(address) {
+                    add(problems, &key, format!("{address} must have the form {scheme}://host:port"));
+                } else if !address.starts_with(&format!("{scheme}://")) {
+                    add(
+                        problems,
+                        &key,
+                        format!("{address} must begin with {scheme}://, because internal_tls {is_set}"),
+                    );
+                }
             }
         }
         if self.runs_all() || !self.runs("gateway") {
@@ -75,7 +84,11 @@ impl Settings {
         let missing = self.known_targets.iter().filter(|target| !self.runs(target));
         for target in missing.filter(|target| self.addresses.get(*target).is_none_or(|list| list.is_empty())) {
             let key = format!("addresses.{target}");
-            add(problems, &key, format!("must be set, as http://host:port, because the gateway routes to {target}"));
+            add(
+                problems,
+                &key,
+                format!("must be set, as {scheme}://host:port, because the gateway routes to {target}"),
+            );
         }
     }
 

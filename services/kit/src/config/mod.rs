@@ -47,7 +47,8 @@ pub struct Settings {
     pub targets: Vec<String>,
     /// Where the services of this process listen for the other processes.
     pub internal_listen: SocketAddr,
-    /// Where the services of other processes are: target to `http://host:port`, one or more.
+    /// Where the services of other processes are: target to `http://host:port`, one or more; with
+    /// `internal_tls` to `https://host:port`.
     pub addresses: BTreeMap<String, Texts>,
     /// The root secret, 32 bytes in base64; without it the file `secret` in the data folder, made at the first start.
     pub secret: Option<Private<String>>,

@@ -113,6 +113,27 @@ fn errors_name_key_and_variable() {
 }
 
 #[test]
+fn addresses_and_internal_tls_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = ["cert_file", "key_file", "ca_file"].map(|key| {
+        let path = folder.path().join(key);
+        fs::write(&path, "").unwrap();
+        format!("{key} = '{}'\n", path.display())
+    });
+    let tls = format!("[internal_tls]\n{}", tls.concat());
+    let address = |scheme: &str| format!("[addresses]\norders = '{scheme}://orders:9000'\n");
+    load(&address("http"), &[]).unwrap();
+    load(&format!("{}{tls}", address("https")), &[]).unwrap();
+    let error = load(&address("https"), &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("addresses.orders") && error.contains("http://, because internal_tls is not set"),
+        "{error}"
+    );
+    let error = load(&format!("{}{tls}", address("http")), &[]).unwrap_err().to_string();
+    assert!(error.contains("addresses.orders") && error.contains("https://, because internal_tls is set"), "{error}");
+}
+
+#[test]
 fn secrets_are_hidden() {
     let file = "secret = 'sesame'\ndatabase_url = 'postgres://u:sesame@h/d'\nredis_url = 'redis://:sesame@h'\n[carts]\npayment_token = 'sesame'\nidle_minutes = 3";
     let settings = load(file, &[]).unwrap();

@@ -29,6 +29,7 @@ use crate::{
     error::Fault,
     lifecycle::Lifecycle,
     server::{GRPC_TIMEOUT, Stack, TARGET_HEADER, refuse, timeout_in},
+    tls::MutualTls,
 };
 
 /// How long a unary call may take whose caller sets no limit.
@@ -37,7 +38,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers of the mesh's own: never taken over from a client.
 const INTERNAL_PREFIX: &str = "omnimesh-";
 
-/// Where services of other processes are: name -> `http://host:port`, several or one name with several addresses.
+/// Where services of other processes are: name -> `http://host:port` (`https://` with TLS between processes), several or one name with several addresses.
 pub type Addresses = BTreeMap<String, Vec<Uri>>;
 
 /// The addresses that the settings name.
@@ -61,6 +62,7 @@ struct Shared {
     keys: TokenKey,
     addresses: Addresses,
     lifecycle: Lifecycle,
+    tls: Option<MutualTls>,
     ways: RwLock<HashMap<String, Way>>,
 }
 
@@ -74,7 +76,16 @@ impl Links {
     /// The process's links; they belong to no service yet, see [`Self::of`].
     #[must_use]
     pub fn new(keys: TokenKey, addresses: Addresses, lifecycle: Lifecycle) -> Self {
-        Self { shared: Arc::new(Shared { keys, addresses, lifecycle, ways: RwLock::default() }), from: None }
+        let shared = Shared { keys, addresses, lifecycle, tls: None, ways: RwLock::default() };
+        Self { shared: Arc::new(shared), from: None }
+    }
+
+    /// The same, before any use of them, with TLS to the services of other processes: their addresses are `https://`.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<MutualTls>) -> Self {
+        let Shared { keys, addresses, lifecycle, .. } = &*self.shared;
+        let (keys, addresses, lifecycle) = (keys.clone(), addresses.clone(), lifecycle.clone());
+        Self { shared: Arc::new(Shared { keys, addresses, lifecycle, tls, ways: RwLock::default() }), from: self.from }
     }
 
     /// The links that the service `name` uses: its calls carry its name.
@@ -166,7 +177,10 @@ impl Links {
         let mut ways = self.shared.ways.write().unwrap_or_else(PoisonError::into_inner);
         let way = ways
             .entry(target.to_owned())
-            .or_insert_with(|| Way::Remote(Arc::new(Remote::new(target, uris, &self.shared.lifecycle))));
+            .or_insert_with(|| {
+                let Shared { tls, lifecycle, .. } = &*self.shared;
+                Way::Remote(Arc::new(Remote::new(target, uris, tls.clone(), lifecycle)))
+            });
         Some(way.clone())
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     lifecycle::Lifecycle,
     server::{GRPC_TIMEOUT, MAX_REQUEST_BYTES, code_in, exceeded, refuse, timeout_text},
     telemetry::{self, names},
+    tls::MutualTls,
 };
 
 /// How often a call is sent at the most.
@@ -66,8 +67,8 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(target: &str, uris: Vec<Uri>, lifecycle: &Lifecycle) -> Self {
-        let channel = balance::channel(target, uris, lifecycle);
+    pub(super) fn new(target: &str, uris: Vec<Uri>, tls: Option<MutualTls>, lifecycle: &Lifecycle) -> Self {
+        let channel = balance::channel(target, uris, tls, lifecycle);
         Self { target: target.to_owned(), channel, circuit: Circuit::new(), budget: Budget::new() }
     }
 
@@ -149,6 +150,8 @@ impl Remote {
         };
         let response = match outcome {
             Ok(Ok(response)) => response,
+            // The channel keeps the time that the other side is told, which ends a little earlier.
+            Ok(Err(error)) if timed_out(&error) => refuse(exceeded()),
             Ok(Err(error)) => {
                 tracing::warn!(error = %chain(&error), service = self.target, "the call failed on its way");
                 refuse(Fault::unavailable(format!("the service {} does not answer", self.target)))
@@ -190,6 +193,11 @@ fn too_large() -> Fault {
         omnimesh_proto::common::v1::ErrorReason::MessageTooLarge,
         format!("the message is larger than {MAX_REQUEST_BYTES} bytes"),
     )
+}
+
+/// Whether the channel's own clock, set by the same header, ran out before the deadline did.
+fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<tonic::TimeoutExpired>())
 }
 
 /// An error with its causes, for the log.

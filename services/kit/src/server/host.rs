@@ -70,7 +70,11 @@ impl Server {
             }
         });
         let dispatch = Dispatch { health: Routes::new(health).prepare(), ..Dispatch::of(stacks) };
-        tonic::transport::Server::builder()
+        let mut builder = tonic::transport::Server::builder();
+        if let Some(tls) = &self.tls {
+            builder = builder.tls_config(tls.server())?;
+        }
+        builder
             .max_connection_age(Duration::from_secs(self.settings.max_connection_age_seconds))
             .max_connection_age_grace(AGE_GRACE)
             .http2_keepalive_interval(Some(Duration::from_secs(self.settings.keepalive_seconds)))

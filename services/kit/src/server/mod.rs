@@ -39,6 +39,7 @@ use self::{
 use crate::{
     auth::{InProcess, TokenKey, rule},
     lifecycle::Lifecycle,
+    tls::MutualTls,
 };
 
 pub use clarify::MAX_REQUEST_BYTES;
@@ -71,13 +72,20 @@ pub struct Server {
     room: Room,
     keys: TokenKey,
     lifecycle: Lifecycle,
+    tls: Option<MutualTls>,
 }
 
 impl Server {
     /// The server of this process.
     #[must_use]
     pub fn new(settings: ServerSettings, keys: TokenKey, lifecycle: Lifecycle) -> Self {
-        Self { room: Room::new(settings.max_concurrent_calls), settings, keys, lifecycle }
+        Self { room: Room::new(settings.max_concurrent_calls), settings, keys, lifecycle, tls: None }
+    }
+
+    /// The same, whose sockets speak TLS only, and only with processes of the mesh.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<MutualTls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The stack around the servers of the service `target`.
