@@ -1,0 +1,348 @@
+//! A sessions service with stand-ins for profiles and carts, called as the gateway would.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use omnimesh_kit::{
+    auth::{Caller, Identity, TokenKey},
+    bus::Bus,
+    call::Call,
+    clock::Clock,
+    config::Settings,
+    ids::ProfileId,
+    lifecycle::Lifecycle,
+    links::{BoundLink, Links},
+    outbox,
+    secrets::{Secrets, hash_token, random_bytes},
+    server::{Server, ServerSettings},
+    service::Deps,
+    session::{Found, LiveSessions, SessionToken},
+    tail::Tail,
+    testing::{self, Backend, TestDb},
+};
+use omnimesh_proto::{
+    access::v1::Audience,
+    carts::v1::{self as carts, cart_service_server::CartService},
+    common::v1::{Channel, Contact, DeviceClass, contact},
+    profiles::v1::{self as profiles, profile_service_server::ProfileService},
+    sessions::v1::{
+        CompleteVerificationRequest, IdentifySessionRequest, IdentifySessionResponse, LoadSessionRequest, Session,
+        StartSessionRequest, StartVerificationRequest, WatchVerificationsRequest,
+        api_key_service_client::ApiKeyServiceClient, identify_session_request::Proof,
+        session_service_client::SessionServiceClient,
+    },
+};
+use tonic::{Request, Response, Status, service::Routes};
+use tonic_types::StatusExt as _;
+
+pub(crate) struct World {
+    pub(crate) db: Arc<TestDb>,
+    pub(crate) clock: Clock,
+    pub(crate) live: LiveSessions,
+    pub(crate) fakes: Fakes,
+    links: Links,
+    settings: Settings,
+    secrets: Secrets,
+    _lifecycle: Lifecycle,
+}
+
+/// Somebody with a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Customer {
+    pub(crate) session: Session,
+    pub(crate) token: SessionToken,
+    call: Call,
+}
+
+/// SQLite with sessions in memory, and Postgres with sessions in Redis.
+pub(crate) async fn worlds() -> [World; 2] {
+    [world(Backend::Sqlite, |_| ()).await, world(Backend::Postgres, |_| ()).await]
+}
+
+pub(crate) async fn world(backend: Backend, set: impl FnOnce(&mut Settings)) -> World {
+    let db = testing::db(&omnimesh_sessions::MIGRATIONS, backend).await;
+    let mut settings = Settings::default();
+    settings.development = Some(false);
+    if backend == Backend::Postgres {
+        let url =
+            std::env::var(testing::REDIS_URL).expect("OMNIMESH_TEST_REDIS_URL names the Redis server of the tests");
+        settings.redis_url = Some(url.into());
+        // Redis forgets by its own clock: what ends in its past is gone at once.
+        db.clock.advance(Clock::System.now().since(db.clock.now()));
+    }
+    set(&mut settings);
+    // Secrets of its own: the limits in Redis count by keyed hashes of addresses that other tests use too.
+    World::open(Arc::new(db), settings, Fakes::default(), Secrets::from_root(random_bytes()))
+}
+
+impl World {
+    fn open(db: Arc<TestDb>, settings: Settings, fakes: Fakes, secrets: Secrets) -> Self {
+        let (clock, lifecycle) = (db.clock.clone(), Lifecycle::new());
+        let live = match &settings.redis_url {
+            Some(url) => LiveSessions::redis(url.expose(), clock.clone()).unwrap(),
+            None => LiveSessions::memory(clock.clone()),
+        };
+        let keys = TokenKey::new(&secrets, clock.clone());
+        let links = Links::new(keys.clone(), Default::default(), lifecycle.clone());
+        let server = Server::new(ServerSettings::default(), keys, lifecycle.clone());
+        let (bus, tail) = (Bus::memory(10_000), Tail::new(db.db.clone()));
+        lifecycle.spawn("relay", outbox::relay(db.db.clone(), bus.clone(), lifecycle.token()));
+        lifecycle.spawn("tail", tail.clone().run(bus, lifecycle.token()));
+        let module = omnimesh_sessions::build(Deps {
+            settings: Arc::new(settings.clone()),
+            clock: clock.clone(),
+            secrets: secrets.clone(),
+            db: db.db.clone(),
+            sessions: live.clone(),
+            links: links.of(omnimesh_sessions::NAME),
+            tail,
+            lifecycle: lifecycle.clone(),
+        });
+        links.register_local(server.stack("sessions", module.unwrap().routes));
+        let profiles = profiles::profile_service_server::ProfileServiceServer::new(fakes.clone());
+        links.register_local(server.stack("profiles", Routes::new(profiles)));
+        let carts = carts::cart_service_server::CartServiceServer::new(fakes.clone());
+        links.register_local(server.stack("carts", Routes::new(carts)));
+        Self { db, clock, live, fakes, links, settings, secrets, _lifecycle: lifecycle }
+    }
+
+    /// The same database with empty live sessions, as after a loss of the shared store.
+    pub(crate) fn after_loss(&self) -> Self {
+        let mut settings = self.settings.clone();
+        settings.redis_url = None;
+        Self::open(self.db.clone(), settings, self.fakes.clone(), self.secrets.clone())
+    }
+
+    pub(crate) fn client(&self, call: &Call) -> SessionServiceClient<BoundLink> {
+        SessionServiceClient::new(self.links.to("sessions", call))
+    }
+
+    pub(crate) fn from_service(&self, service: &str) -> SessionServiceClient<BoundLink> {
+        SessionServiceClient::new(self.links.of(service).to("sessions", &Call::system(service)))
+    }
+
+    pub(crate) fn keys(&self, call: &Call) -> ApiKeyServiceClient<BoundLink> {
+        ApiKeyServiceClient::new(self.links.to("sessions", call))
+    }
+
+    pub(crate) fn keys_from_gateway(&self) -> ApiKeyServiceClient<BoundLink> {
+        ApiKeyServiceClient::new(self.links.of("gateway").to("sessions", &Call::system("gateway")))
+    }
+
+    pub(crate) async fn start(&self, channel: Channel, device: DeviceClass, location: &str) -> Customer {
+        let request = StartSessionRequest {
+            channel: channel.into(),
+            device_class: device.into(),
+            locale: "tr-TR".to_owned(),
+            location_id: location.to_owned(),
+        };
+        let started = self.client(&anonymous(&[])).start_session(request).await.unwrap().into_inner();
+        self.customer(&started.token).await.unwrap_or_else(|| panic!("the session {:?} is not live", started.session))
+    }
+
+    pub(crate) async fn guest(&self) -> Customer {
+        self.start(Channel::Web, DeviceClass::Desktop, "").await
+    }
+
+    /// As the gateway does: the live session of a token.
+    pub(crate) async fn customer(&self, token: &str) -> Option<Customer> {
+        let token: SessionToken = token.parse().unwrap();
+        let Found::Live(live) = self.live.authenticate(&token).await.unwrap() else { return None };
+        let call = call(live.identity());
+        let session = self.client(&call).get_session(omnimesh_proto::sessions::v1::GetSessionRequest {}).await.ok()?;
+        Some(Customer { session: session.into_inner().session.unwrap(), token, call })
+    }
+
+    pub(crate) async fn load(&self, token: &SessionToken) -> Result<Session, Status> {
+        let session_id = token.session_id().to_string();
+        let request = LoadSessionRequest { token_hash: hash_token(token.reveal()).to_vec(), session_id };
+        Ok(self.from_service("gateway").load_session(request).await?.into_inner().session.unwrap())
+    }
+
+    pub(crate) async fn ask_code(&self, customer: &Customer, email: &str) -> Result<String, Status> {
+        let contact = Some(Contact { value: Some(contact::Value::Email(email.to_owned())) });
+        let request = StartVerificationRequest { contact };
+        Ok(self.client(customer.call()).start_verification(request).await?.into_inner().verification_id)
+    }
+
+    /// The code, as the back-end that delivers it reads it.
+    pub(crate) async fn delivered(&self, verification: &str) -> Option<String> {
+        let mut client = self.client(&key(Audience::Service, &["verifications.deliver"]));
+        let mut codes = client.watch_verifications(WatchVerificationsRequest {}).await.unwrap().into_inner();
+        let wait = std::time::Duration::from_millis(300);
+        while let Ok(Ok(Some(code))) = tokio::time::timeout(wait, codes.message()).await {
+            if code.verification_id == verification {
+                return Some(code.code);
+            }
+        }
+        None
+    }
+
+    pub(crate) async fn complete(&self, customer: &Customer, verification: &str, code: &str) -> Result<(), Status> {
+        let request = CompleteVerificationRequest { verification_id: verification.to_owned(), code: code.to_owned() };
+        self.client(customer.call()).complete_verification(request).await.map(drop)
+    }
+
+    pub(crate) async fn prove(&self, customer: &Customer, email: &str) -> String {
+        let verification = self.ask_code(customer, email).await.unwrap();
+        let code = self.delivered(&verification).await.unwrap();
+        self.complete(customer, &verification, &code).await.unwrap();
+        verification
+    }
+
+    pub(crate) async fn identify(
+        &self,
+        call: &Call,
+        session_id: &str,
+        proof: Proof,
+        request_id: &str,
+    ) -> Result<Response<IdentifySessionResponse>, Status> {
+        let request = IdentifySessionRequest {
+            session_id: session_id.to_owned(),
+            proof: Some(proof),
+            request_id: request_id.to_owned(),
+        };
+        self.client(call).identify_session(request).await
+    }
+
+    pub(crate) async fn identify_by_email(&self, customer: &Customer, email: &str) -> Customer {
+        let verification = self.prove(customer, email).await;
+        let reply = self.identify(customer.call(), "", Proof::VerificationId(verification), "").await.unwrap();
+        self.customer(&reply.into_inner().token).await.expect("the new token is live")
+    }
+}
+
+impl Customer {
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+}
+
+pub(crate) fn call(identity: Identity) -> Call {
+    Call { caller: Caller { identity, service: None }, deadline: None }
+}
+
+pub(crate) fn key(audience: Audience, scopes: &[&str]) -> Call {
+    let mut identity = Identity::system("tests");
+    identity.audience = audience.into();
+    identity.subject = format!("key of {audience:?}");
+    identity.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    call(identity)
+}
+
+pub(crate) fn anonymous(scopes: &[&str]) -> Call {
+    key(Audience::Anonymous, scopes)
+}
+
+pub(crate) fn staff(store: &str, scopes: &[&str]) -> Call {
+    let mut call = key(Audience::Staff, scopes);
+    call.caller.identity.stores = vec![store.to_owned()];
+    call.caller.identity.channel = Channel::Store.into();
+    call
+}
+
+/// The stable reason of an error.
+pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
+    let status = result.expect_err("the call is refused");
+    status.get_details_error_info().map_or_else(|| format!("{status:?}"), |info| info.reason)
+}
+
+/// Profiles and carts, as far as sessions needs them.
+#[derive(Clone, Default)]
+pub(crate) struct Fakes(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    profiles: HashMap<(i32, String), ProfileId>,
+    guest_carts: HashMap<String, String>,
+    carts: HashMap<String, String>,
+    down: bool,
+}
+
+impl Fakes {
+    pub(crate) fn fill_cart(&self, session: &str, cart: &str) {
+        self.0.lock().unwrap().guest_carts.insert(session.to_owned(), cart.to_owned());
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.0.lock().unwrap().down = down;
+    }
+
+    fn claim(&self, session: &str, profile: &str) -> Result<Option<carts::Cart>, Status> {
+        let mut state = self.0.lock().unwrap();
+        if state.down {
+            return Err(Status::unavailable("carts are down"));
+        }
+        if let Some(guest) = state.guest_carts.remove(session) {
+            state.carts.entry(profile.to_owned()).or_insert(guest);
+        }
+        let cart_id = state.carts.get(profile).cloned();
+        Ok(cart_id.map(|cart_id| carts::Cart { cart_id, profile_id: profile.to_owned(), ..Default::default() }))
+    }
+}
+
+#[tonic::async_trait]
+impl ProfileService for Fakes {
+    async fn resolve_profile(
+        &self,
+        request: Request<profiles::ResolveProfileRequest>,
+    ) -> Result<Response<profiles::ResolveProfileResponse>, Status> {
+        let request = request.into_inner();
+        let identifier = request.identifiers.first().unwrap().clone();
+        let mut state = self.0.lock().unwrap();
+        let next = ProfileId(uuid::Uuid::from_u128(state.profiles.len() as u128 + 1));
+        let id = *state.profiles.entry((identifier.r#type, identifier.value)).or_insert(next);
+        let profile = profiles::Profile { profile_id: id.to_string(), ..Default::default() };
+        Ok(Response::new(profiles::ResolveProfileResponse { profile: Some(profile), created: id == next }))
+    }
+
+    async fn get_profile(
+        &self,
+        _: Request<profiles::GetProfileRequest>,
+    ) -> Result<Response<profiles::GetProfileResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+}
+
+macro_rules! carts {
+    ($($unused:ident: $request:ident => $response:ident;)+) => {
+        #[tonic::async_trait]
+        impl CartService for Fakes {
+            type WatchCartStream = futures::stream::Empty<Result<carts::WatchCartResponse, Status>>;
+
+            async fn claim_cart(
+                &self,
+                request: Request<carts::ClaimCartRequest>,
+            ) -> Result<Response<carts::ClaimCartResponse>, Status> {
+                let request = request.into_inner();
+                let cart = self.claim(&request.session_id, &request.profile_id)?;
+                Ok(Response::new(carts::ClaimCartResponse { cart }))
+            }
+
+            async fn watch_cart(
+                &self,
+                _: Request<carts::WatchCartRequest>,
+            ) -> Result<Response<Self::WatchCartStream>, Status> {
+                Err(Status::unimplemented("not asked"))
+            }
+
+            $(async fn $unused(&self, _: Request<carts::$request>) -> Result<Response<carts::$response>, Status> {
+                Err(Status::unimplemented("not asked"))
+            })+
+        }
+    };
+}
+
+carts! {
+    get_cart: GetCartRequest => GetCartResponse;
+    add_line: AddLineRequest => AddLineResponse;
+    change_line: ChangeLineRequest => ChangeLineResponse;
+    remove_line: RemoveLineRequest => RemoveLineResponse;
+    apply_coupon: ApplyCouponRequest => ApplyCouponResponse;
+    set_delivery: SetDeliveryRequest => SetDeliveryResponse;
+    merge_carts: MergeCartsRequest => MergeCartsResponse;
+    freeze_cart: FreezeCartRequest => FreezeCartResponse;
+    thaw_cart: ThawCartRequest => ThawCartResponse;
+}
