@@ -134,7 +134,13 @@ impl Effects {
         let mut tx = self.db.begin().await?;
         match self.fill(&mut tx, token, events).await {
             Ok(done) => {
-                tx.commit().await?;
+                tx.commit().await.map_err(|error| match (error, events) {
+                    // Its handler went on as if nothing had happened.
+                    (problem @ Error::Refused, [event]) => {
+                        Outcome::Handler { position: event.position, problem: problem.into(), trouble: None }
+                    }
+                    (error, _) => Outcome::Store(error),
+                })?;
                 Ok(done)
             }
             Err(outcome) => {

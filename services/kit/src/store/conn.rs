@@ -17,6 +17,8 @@ pub struct Conn {
     link: Link,
     // Set by the first statement that failed for a reason that has nothing to do with what was asked.
     trouble: Option<Trouble>,
+    // The database refused a statement.
+    refused: bool,
 }
 
 enum Link {
@@ -61,11 +63,11 @@ macro_rules! ask {
 
 impl Conn {
     pub(super) fn postgres(connection: PoolConnection<Postgres>) -> Self {
-        Self { link: Link::Postgres(connection), trouble: None }
+        Self { link: Link::Postgres(connection), trouble: None, refused: false }
     }
 
     pub(super) fn sqlite(connection: PoolConnection<Sqlite>) -> Self {
-        Self { link: Link::Sqlite(connection), trouble: None }
+        Self { link: Link::Sqlite(connection), trouble: None, refused: false }
     }
 
     /// Runs a statement; gives the number of rows it changed.
@@ -159,6 +161,7 @@ impl Conn {
                 None
             };
             self.trouble = self.trouble.or(trouble);
+            self.refused |= error.is_refusal();
         }
         answer
     }
@@ -173,11 +176,11 @@ pub struct Tx {
 
 impl Tx {
     pub(super) fn postgres(transaction: Transaction<'static, Postgres>, db: Db) -> Self {
-        Self { conn: Conn { link: Link::PostgresTx(transaction), trouble: None }, db, appended: false }
+        Self { conn: Conn { link: Link::PostgresTx(transaction), trouble: None, refused: false }, db, appended: false }
     }
 
     pub(super) fn sqlite(transaction: Transaction<'static, Sqlite>, db: Db) -> Self {
-        Self { conn: Conn { link: Link::SqliteTx(transaction), trouble: None }, db, appended: false }
+        Self { conn: Conn { link: Link::SqliteTx(transaction), trouble: None, refused: false }, db, appended: false }
     }
 
     /// Makes the changes last, and wakes the relay if events are among them.
@@ -186,6 +189,11 @@ impl Tx {
     /// Whatever the database says. After a lost connection it is unknown whether the changes lasted.
     pub async fn commit(self) -> Result<(), Error> {
         match self.conn.link {
+            // Postgres would roll back, and call it a success.
+            Link::PostgresTx(transaction) if self.conn.refused => {
+                transaction.rollback().await?;
+                return Err(Error::Refused);
+            }
             Link::PostgresTx(transaction) => transaction.commit().await?,
             Link::SqliteTx(transaction) => transaction.commit().await?,
             // A Tx is only ever built from a transaction.

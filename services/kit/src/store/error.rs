@@ -33,6 +33,9 @@ pub enum Error {
     /// The lease under which the transaction worked has passed to another holder: its effects were rolled back.
     #[error("the lease has passed to another holder")]
     LeaseLost,
+    /// The transaction went on after a statement that the database had refused, which takes all its changes back.
+    #[error("a statement of the transaction was refused before: nothing was changed")]
+    Refused,
 }
 
 impl Error {
@@ -80,6 +83,11 @@ impl Error {
                 code.len() == 5 && (code.starts_with("08") || code.starts_with("57P") || code.starts_with("53"))
             }),
         }
+    }
+
+    /// Whether the database itself refused the statement: on Postgres that is the end of the transaction.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.driver().is_some()
     }
 
     fn driver(&self) -> Option<&dyn sqlx::error::DatabaseError> {

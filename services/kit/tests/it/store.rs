@@ -104,6 +104,20 @@ async fn what_is_not_committed_never_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_statement_is_never_committed_over_in_silence() {
+    for backend in BACKENDS {
+        let db = testing::db(&PRODUCER, backend).await;
+        let mut tx = db.begin().await.unwrap();
+        tx.execute(sql::NEW_COUNTER, args!["kept"]).await.unwrap();
+        let twice = Sql::portable("INSERT INTO counters (name, value) VALUES ($1, 0)");
+        assert!(tx.execute(twice, args!["kept"]).await.unwrap_err().is_unique_violation());
+        let committed = tx.commit().await.is_ok();
+        let kept = db.read().await.unwrap().fetch_optional(sql::COUNTER, args!["kept"]).await.unwrap();
+        assert_eq!(kept.is_some(), committed, "{backend:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sixteen_writers_of_one_row_all_get_through() {
     for backend in BACKENDS {
         let db = testing::db(&PRODUCER, backend).await;
