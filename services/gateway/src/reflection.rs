@@ -42,6 +42,8 @@ fn routes(files: &FileDescriptorSet) -> Result<Routes, Error> {
         tonic_reflection::server::Builder::configure()
             .register_file_descriptor_set(files.clone())
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that grpcurl and others can read the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let failed = |error: tonic_reflection::server::Error| Error::Reflection(error.to_string());
     let v1 = builder().build_v1().map_err(failed)?;

@@ -19,5 +19,6 @@ mod limits;
 mod overview;
 mod sockets;
 mod streams;
+mod tls;
 mod traces;
 mod world;

@@ -1,9 +1,5 @@
 //! A call is the root of its trace, and its caller can quote it.
 
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::layer::SubscriberExt as _;
-
 use crate::world::{GET_PRODUCT, Plan, World};
 
 const THEIRS: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -25,10 +21,6 @@ async fn told_and_given(trusted: bool) -> (String, String) {
 
 #[tokio::test]
 async fn a_call_from_outside_is_a_trace_of_its_own_unless_configured() {
-    let provider = SdkTracerProvider::builder().build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    // The runtime of this test is this thread: its servers trace here as well.
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let (told, given) = told_and_given(false).await;
     assert_eq!((told.len(), &told), (32, &given));
     assert_ne!(told, THEIRS);

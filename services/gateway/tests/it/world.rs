@@ -1,6 +1,10 @@
 //! A gateway on a socket with its mesh behind it, in this process or in "another".
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use omnimesh_gateway::{Deps, Gateway, GatewaySettings};
 use omnimesh_kit::{
@@ -23,12 +27,15 @@ use omnimesh_proto::{
         session_service_server::SessionServiceServer,
     },
 };
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::net::TcpListener;
 use tonic::{
     metadata::MetadataValue,
     service::{Interceptor, Routes, interceptor::InterceptedService},
     transport::Channel,
 };
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::fakes::Fakes;
 
@@ -38,6 +45,9 @@ pub(crate) const START_SESSION: &str = "/omnimesh.sessions.v1.SessionService/Sta
 pub(crate) const GET_SESSION: &str = "/omnimesh.sessions.v1.SessionService/GetSession";
 pub(crate) const WATCH: &str = "/omnimesh.sessions.v1.SessionService/WatchVerifications";
 pub(crate) const LOAD_SESSION: &str = "/omnimesh.sessions.v1.SessionService/LoadSession";
+
+/// One for all tests: whether a span is wanted is remembered for the whole process.
+static TRACING: Once = Once::new();
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -77,7 +87,16 @@ impl World {
     }
 
     pub(crate) async fn of(plan: Plan) -> Self {
+        Self::try_of(plan).await.unwrap()
+    }
+
+    pub(crate) async fn try_of(plan: Plan) -> Result<Self, omnimesh_gateway::Error> {
         drop(rustls::crypto::ring::default_provider().install_default());
+        TRACING.call_once(|| {
+            let provider = SdkTracerProvider::builder().build();
+            let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+        });
         let (clock, lifecycle, fakes) = (Clock::System, Lifecycle::new(), Fakes::default());
         let secrets = Secrets::from_root([7; 32]);
         let keys = TokenKey::new(&secrets, clock.clone());
@@ -111,12 +130,12 @@ impl World {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Gateway::with_settings(deps, plan.gateway).unwrap().serve(listener);
+        Gateway::with_settings(deps, plan.gateway)?.serve(listener);
         lifecycle.set_ready();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut world = Self { address, fakes, live, lifecycle, admin: String::new(), http };
         world.admin = world.key(ApiKeyKind::Admin, |_| {});
-        world
+        Ok(world)
     }
 
     /// A key that the sessions service knows.
