@@ -57,7 +57,7 @@ class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
 
 
 def error_detail(error, kind):
-    """The detail of that kind that a failed call carries in its trailers, such as "ErrorInfo"; None if there is none."""
+    """The detail of that kind, such as "ErrorInfo", that a failed call carries in its trailers; None without one."""
     status = rpc_status.from_call(error)
     message = getattr(error_details_pb2, kind)()
     return next((message for detail in status.details if detail.Unpack(message)), None) if status else None

@@ -16,6 +16,7 @@ export function explain(error: unknown): Problem {
   const failed = ConnectError.from(error);
   const reason = failed.findDetails(ErrorInfoSchema)[0]?.reason ?? "";
   const fields = failed.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
-  const said = fields.length > 0 ? fields.map((one) => `${one.field} ${one.description}`).join("; ") : failed.rawMessage;
+  const wrong = fields.map(({ field, description }) => `${field} ${description}`).join("; ");
+  const said = wrong || failed.rawMessage;
   return { reason, fields, text: `${said} (${Code[failed.code]}${reason && `, ${reason}`})` };
 }

@@ -28,7 +28,7 @@ before(async () => {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     // Chromium's own sandbox does not work for root.
     chromiumSandbox: process.getuid() !== 0,
-    args: ["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"],
   });
 });
 
@@ -45,7 +45,8 @@ for (const [protocol, other] of [["connect", "grpc-web"], ["grpc-web", "connect"
     visitor.on("weberror", (error) => faults.push(error.error().message));
     const types = new Set();
     visitor.on("request", (request) => {
-      if (request.url().startsWith(MESH_GATEWAY) && request.method() === "POST") types.add(request.headers()["content-type"]);
+      const isCall = request.url().startsWith(MESH_GATEWAY) && request.method() === "POST";
+      if (isCall) types.add(request.headers()["content-type"]);
     });
 
     const first = await open(visitor, protocol);
