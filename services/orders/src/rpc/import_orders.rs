@@ -27,7 +27,7 @@ const BATCH: usize = 100;
 
 /// A document, checked.
 enum Item {
-    Sound { document: Box<Document>, hash: [u8; 32], raw: Vec<u8> },
+    Sound { document: Box<Document>, hash: [u8; 32], raw: Box<ImportDocument> },
     Refused { channel_order_id: String, refusal: String },
 }
 
@@ -87,14 +87,11 @@ fn check(call: &Call, request: ImportOrdersRequest) -> Item {
     let account = if partner { Some(identity.account.as_deref().unwrap_or_default()) } else { None };
     let channel = if partner { Some(identity.channel) } else { None };
     match Document::check(&document, account, channel) {
-        Ok(checked) => Item::Sound { hash: checked.content_hash(), document: Box::new(checked), raw: raw(&document) },
+        Ok(checked) => {
+            Item::Sound { hash: checked.content_hash(), document: Box::new(checked), raw: Box::new(document) }
+        }
         Err(refusal) => Item::Refused { channel_order_id: shortened(document.channel_order_id), refusal },
     }
-}
-
-/// Kept aside in case of a conflict: small documents only would be copied otherwise for nothing.
-fn raw(document: &ImportDocument) -> Vec<u8> {
-    document.encode_to_vec()
 }
 
 fn shortened(mut text: String) -> String {
@@ -299,8 +296,14 @@ async fn replace(
     Ok(imports::set_hash(tx, order.id, hash).await?)
 }
 
-async fn keep_aside(tx: &mut Tx, call: &Call, mut order: Order, hash: [u8; 32], raw: &[u8]) -> Result<(), Error> {
-    let new = imports::add_conflict(tx, order.id, hash, raw.to_vec()).await?;
+async fn keep_aside(
+    tx: &mut Tx,
+    call: &Call,
+    mut order: Order,
+    hash: [u8; 32],
+    raw: &ImportDocument,
+) -> Result<(), Error> {
+    let new = imports::add_conflict(tx, order.id, hash, raw.encode_to_vec()).await?;
     if !new {
         return Ok(());
     }

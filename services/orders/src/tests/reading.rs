@@ -1,6 +1,6 @@
 //! Who sees which orders, in pages, exports and watches.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::stream;
 use omnimesh_kit::{call::Call, testing::BACKENDS};
@@ -30,7 +30,7 @@ impl World {
         for _ in 0..5 {
             self.fakes.state().cart = super::world::cart();
             orders.push(self.place(&self.request()).await.unwrap());
-            self.db.clock.advance(std::time::Duration::from_secs(60));
+            self.db.clock.advance(Duration::from_secs(60));
         }
         orders
     }
@@ -149,18 +149,20 @@ async fn a_watch_misses_nothing_over_a_break() {
         let mut answers = world.streams(&admin()).import_orders(import).await.unwrap().into_inner();
         answers.message().await.unwrap().unwrap();
 
-        let orders = world.five().await;
+        world.five().await;
         let seen = first.message().await.unwrap().unwrap();
         assert_eq!(seen.event.as_ref().unwrap().r#type, "OrderPlaced");
-        let mut ids = BTreeSet::from([seen.order.unwrap().order_id]);
+        let paid = seen.order.unwrap();
+        let mut ids = BTreeSet::from([paid.order_id.clone()]);
         drop(first);
-        world.pay(&orders[0].order_id, "p", proto::PaymentEventKind::Captured, "279.00").await.unwrap();
-        world.fulfillment(&admin()).accept(proto::AcceptRequest { group: group(&orders[0]) }).await.unwrap();
+        world.pay(&paid.order_id, "p", proto::PaymentEventKind::Captured, "279.00").await.unwrap();
+        world.fulfillment(&admin()).accept(proto::AcceptRequest { group: group(&paid) }).await.unwrap();
         // Four more placings, the payment, the confirmation and the acceptance.
         let mut second = watch(seen.resume_token).await;
         let mut types = Vec::new();
         while types.len() < 7 {
-            let message = second.message().await.unwrap().unwrap();
+            let message = tokio::time::timeout(Duration::from_secs(20), second.message()).await;
+            let message = message.expect("an event is missing").unwrap().unwrap();
             let Some(event) = message.event else { continue };
             types.push(event.r#type);
             ids.insert(message.order.unwrap().order_id);
