@@ -65,7 +65,7 @@ impl World {
         ProfileServiceClient::new(self.links.to("profiles", call))
     }
 
-    pub(crate) fn from_service(&self, service: &str) -> ProfileServiceClient<BoundLink> {
+    pub(crate) fn as_service(&self, service: &str) -> ProfileServiceClient<BoundLink> {
         ProfileServiceClient::new(self.links.of(service).to("profiles", &Call::system(service)))
     }
 
@@ -79,7 +79,7 @@ impl World {
         create: bool,
     ) -> Result<ResolveProfileResponse, Status> {
         let request = resolve(identifiers, create);
-        Ok(self.from_service("sessions").resolve_profile(request).await?.into_inner())
+        Ok(self.as_service("sessions").resolve_profile(request).await?.into_inner())
     }
 
     pub(crate) async fn interactions(&self, profile: ProfileId) -> Vec<Interaction> {

@@ -56,8 +56,8 @@ async fn a_key_lives_until_it_is_revoked_or_expires() {
         assert_eq!(revoked.revoke_time, twice.revoke_time);
         assert_eq!(load(&world, &made.secret).await, None, "revoked");
         assert_eq!(reason(world.keys(&admin()).revoke_api_key(revoke("nosuchkey")).await), "NOT_FOUND");
-        let as_service = world.keys(&key(Audience::Service, &[])).revoke_api_key(revoke(&key_id)).await;
-        assert_eq!(reason(as_service), "AUDIENCE_DENIED");
+        let by_service = world.keys(&key(Audience::Service, &[])).revoke_api_key(revoke(&key_id)).await;
+        assert_eq!(reason(by_service), "AUDIENCE_DENIED");
     }
 }
 

@@ -32,7 +32,7 @@ async fn a_guest_becomes_a_customer_with_a_new_token_and_the_cart() {
         let (session_id, cart_id) = (guest.session.session_id.clone(), "cart_1".to_owned());
         let attach = AttachCartRequest { session_id: session_id.clone(), cart_id: cart_id.clone() };
         for _ in 0..2 {
-            world.from_service("carts").attach_cart(attach.clone()).await.unwrap();
+            world.as_service("carts").attach_cart(attach.clone()).await.unwrap();
         }
         let live = world.live.get(guest.token.session_id()).await.unwrap().live().unwrap();
         assert_eq!(live.cart.as_deref(), Some("cart_1"));
@@ -79,7 +79,7 @@ async fn another_person_takes_nothing_of_the_one_before() {
         let check = async |session_id: &str, email: &str| {
             let contact = Some(Contact { value: Some(contact::Value::Email(email.to_owned())) });
             let request = CheckVerifiedContactRequest { session_id: session_id.to_owned(), contact };
-            world.from_service("orders").check_verified_contact(request).await.unwrap().into_inner().verified
+            world.as_service("orders").check_verified_contact(request).await.unwrap().into_inner().verified
         };
         assert!(!check(&bob.session.session_id, ADA).await);
         assert!(check(&bob.session.session_id, "Bob@shop.example").await);
@@ -208,12 +208,12 @@ async fn bad_input_is_named() {
     }
     for id in ["session_x", "x"] {
         let request = AttachCartRequest { session_id: id.to_owned(), cart_id: "cart_1".to_owned() };
-        assert_eq!(reason(world.from_service("carts").attach_cart(request).await), "INVALID_REQUEST");
+        assert_eq!(reason(world.as_service("carts").attach_cart(request).await), "INVALID_REQUEST");
     }
     let unknown = SessionId::new(world.clock.now()).to_string();
     let request = AttachCartRequest { session_id: unknown, cart_id: "cart_1".to_owned() };
-    assert_eq!(reason(world.from_service("carts").attach_cart(request.clone()).await), "NOT_FOUND");
-    assert_eq!(reason(world.from_service("catalog").attach_cart(request).await), "AUDIENCE_DENIED");
+    assert_eq!(reason(world.as_service("carts").attach_cart(request.clone()).await), "NOT_FOUND");
+    assert_eq!(reason(world.as_service("catalog").attach_cart(request).await), "AUDIENCE_DENIED");
     assert_eq!(
         reason(world.identify(guest.call(), "", Proof::VerificationId(String::new()), "").await),
         "INVALID_REQUEST"

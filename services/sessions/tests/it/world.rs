@@ -119,7 +119,7 @@ impl World {
         SessionServiceClient::new(self.links.to("sessions", call))
     }
 
-    pub(crate) fn from_service(&self, service: &str) -> SessionServiceClient<BoundLink> {
+    pub(crate) fn as_service(&self, service: &str) -> SessionServiceClient<BoundLink> {
         SessionServiceClient::new(self.links.of(service).to("sessions", &Call::system(service)))
     }
 
@@ -139,7 +139,7 @@ impl World {
             location_id: location.to_owned(),
         };
         let started = self.client(&anonymous(&[])).start_session(request).await.unwrap().into_inner();
-        self.customer(&started.token).await.unwrap_or_else(|| panic!("the session {:?} is not live", started.session))
+        self.customer(&started.token).await.expect("a started session is live")
     }
 
     pub(crate) async fn guest(&self) -> Customer {
@@ -158,7 +158,7 @@ impl World {
     pub(crate) async fn load(&self, token: &SessionToken) -> Result<Session, Status> {
         let session_id = token.session_id().to_string();
         let request = LoadSessionRequest { token_hash: hash_token(token.reveal()).to_vec(), session_id };
-        Ok(self.from_service("gateway").load_session(request).await?.into_inner().session.unwrap())
+        Ok(self.as_service("gateway").load_session(request).await?.into_inner().session.unwrap())
     }
 
     pub(crate) async fn ask_code(&self, customer: &Customer, email: &str) -> Result<String, Status> {
