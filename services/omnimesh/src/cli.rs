@@ -116,7 +116,7 @@ pub enum KeyCommand {
         #[command(flatten)]
         client: ClientArgs,
     },
-    /// Revoke a key: calls with it fail at once.
+    /// Revoke a key: calls with it fail within seconds.
     Revoke {
         /// The mesh.
         #[command(flatten)]

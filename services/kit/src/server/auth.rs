@@ -51,7 +51,7 @@ impl<S> Auth<S> {
         };
         let Some(rule) = rpc.rule else {
             return Err(Fault::new(
-                Code::NotFound,
+                Code::Unimplemented,
                 ErrorReason::UnknownMethod,
                 "no such method, or nobody may call it",
             ));

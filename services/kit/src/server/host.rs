@@ -143,7 +143,7 @@ impl Service<Request<Body>> for Dispatch {
         match self.stack_for(&request).cloned() {
             Some(mut stack) => stack.call(request),
             None => Box::pin(std::future::ready(Ok(refuse(Fault::new(
-                Code::NotFound,
+                Code::Unimplemented,
                 ErrorReason::UnknownMethod,
                 "no such method is served here",
             ))))),

@@ -246,7 +246,7 @@ async fn what_has_no_rule_is_denied() {
         let mut request = raw(&[]);
         *request.uri_mut() = "http://x/omnimesh.events.v1.EventLogService/Everything".parse().unwrap();
         let status = status_of(links.forward("orders", from_orders(), request).await).await;
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "UNKNOWN_METHOD"), "{status}");
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unimplemented, "UNKNOWN_METHOD"), "{status}");
     }
 }
 
