@@ -90,7 +90,7 @@ pub fn check_postal_code(country: &str, postal: &str) -> Result<(), String> {
                 literal => literal == given,
             })
     };
-    if forms.iter().any(|form| fits(form)) {
+    if forms.iter().any(fits) {
         Ok(())
     } else {
         let forms = forms.iter().take(3).copied().collect::<Vec<_>>().join(" or ");

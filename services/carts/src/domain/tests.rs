@@ -269,6 +269,7 @@ fn amounts_by_hand() {
     cart.body.prices.skus.insert("b".to_owned(), price(cart.currency, 98_990_000, 10_000));
     let gone = SkuPrice { refusal: Some("withdrawn".to_owned()), ..price(cart.currency, 1_000_000, 0) };
     cart.body.prices.skus.insert("gone".to_owned(), gone);
+    cart.body.prices.include_tax = false;
     cart.body.prices.delivery_rate_ppm = 200_000;
     cart.body.coupons = vec![percent("TEN", 100_000)];
     cart.body.delivery = Some(shipped(cart.currency, 49_900_000, Some(100_000_000)));

@@ -18,7 +18,7 @@ async fn watch(world: &World, call: &Call, cart_id: &str) -> Streaming<WatchCart
 
 async fn next(stream: &mut Streaming<WatchCartResponse>) -> Cart {
     let message = tokio::time::timeout(Duration::from_secs(20), stream.message());
-    message.await.expect("a message in time").unwrap().unwrap().cart.unwrap()
+    message.await.unwrap().unwrap().unwrap().cart.unwrap()
 }
 
 async fn every_change_is_seen(world: &World) {
