@@ -46,11 +46,13 @@ class Grpcurl(unittest.TestCase):
         self.assertEqual(cart["lines"][0]["quantity"], "2")
         self.assertEqual(cart["totals"]["total"], {"currencyCode": "TRY", "units": "379", "nanos": 800000000})
 
-    def test_errors_have_their_code(self):
+    def test_errors_have_code_and_details(self):
         refused = grpcurl(f"{CARTS}/AddLine", credential=self.token(), data={"sku": SKU, "quantity": -1})
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("Code: InvalidArgument", refused.stderr)
-        self.assertIn("quantity: must be from 1 to 10000", refused.stderr)
+        # Their details are readable, because reflection knows them too.
+        self.assertIn('"reason":"INVALID_REQUEST"', refused.stderr)
+        self.assertIn('{"field":"quantity","description":"must be from 1 to 10000"}', refused.stderr)
 
     def test_the_whole_mesh_is_well(self):
         for service in ("", CARTS):
