@@ -1,0 +1,371 @@
+//! Every RPC, called by everyone who should not get at what it names: refused by audience, by scope or by ownership, and
+//! nothing of anybody else's is shown or changed.
+
+use omnimesh_kit::auth::{RpcRule, rules};
+use omnimesh_proto::{
+    access::v1::{Audience, Ownership},
+    carts::v1::Cart,
+    common::v1::Channel,
+    orders::v1::{
+        DocumentKind, GetOrderRequest, ImportDocument, ImportMode, ImportOrdersRequest, LineKind, Order, OrderLine,
+        get_order_request::Key, order_service_client::OrderServiceClient,
+    },
+    sessions::v1::{ApiKeyKind, CreateApiKeyRequest, GetSessionRequest, api_key_service_client::ApiKeyServiceClient},
+};
+use omnimesh_tests::{
+    Device, Mesh, Mode,
+    customer::{pay, pickup, request_id},
+    raw::{RawGrpc, Refusal},
+};
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use tonic::Code;
+
+use crate::demo::{ANKARA, GLASSES, ISTANBUL, TEA};
+
+const EMAIL: &str = "victim@example.com";
+/// The channel account of the partner whose documents nobody else may see.
+const ACCOUNT: &str = "acme";
+const DOCUMENT: &str = "doc-1";
+/// When it was placed there, in seconds since the epoch.
+const PLACED_AT: i64 = 1_700_000_000;
+
+/// Somebody who has something that others want.
+struct Victim {
+    device: Device,
+    verification_id: String,
+    cart: Cart,
+    order: Order,
+    document: String,
+    key_id: String,
+}
+
+/// Somebody who wants it.
+struct Attacker {
+    name: &'static str,
+    // None: without any credential.
+    audience: Option<Audience>,
+    credential: String,
+    scoped: bool,
+    cart_id: String,
+}
+
+#[tokio::test]
+async fn nobody_gets_at_what_is_not_theirs() {
+    let mesh = Mesh::start(Mode::Embedded).await;
+    let victim = Victim::new(&mesh).await;
+    let raw = RawGrpc::new(&mesh.url());
+    let (mut wrong, mut calls) = (Vec::new(), 0);
+    for attacker in Attacker::all(&mesh, &victim).await {
+        let header = format!("Bearer {}", attacker.credential);
+        let headers: &[_] = if attacker.audience.is_some() { &[("authorization", header.as_str())] } else { &[] };
+        for rule in rules() {
+            let Some(expected) = attacker.expectation(rule) else { continue };
+            let request = Request { victim: &victim, attacker: &attacker, rule }.message(&rule.input);
+            let answer = raw.call(&rule.path, headers, request.encode_to_vec().into()).await;
+            calls += 1;
+            if let Some(problem) = victim.judge(expected, &answer) {
+                wrong.push(format!("{} by {}: {problem}: {request:?}", rule.path, attacker.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {calls} calls: {wrong:#?}", wrong.len());
+    assert!(calls > rules().count() * 4, "only {calls} calls were made");
+    victim.assert_untouched().await;
+    mesh.assert_no_defect();
+}
+
+/// What must come of a call.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Refused(Code, &'static str),
+    /// As if it did not exist, or as somebody else's.
+    NotTheirs,
+    /// Whatever it is, it holds nothing of the victim's.
+    NothingShown,
+}
+
+impl Attacker {
+    async fn all(mesh: &Mesh, victim: &Victim) -> Vec<Self> {
+        let guest = Device::start(mesh, Channel::Web).await;
+        let guest_cart = guest.add(GLASSES, 1).await.cart_id;
+        let mut other = Device::start(mesh, Channel::App).await;
+        other.identify(mesh, "other@example.com").await;
+        let other_cart = other.add(GLASSES, 1).await.cart_id;
+        let every_scope: Vec<_> = rules().flat_map(|rule| rule.scopes.clone()).collect();
+        let partner = create_key(mesh, ApiKeyKind::Partner, "another-account", &every_scope).await.1;
+        let service = create_key(mesh, ApiKeyKind::Secret, "", &[]).await.1;
+        let staff = mesh.issuer().associate("associate-ankara", &[ANKARA]);
+        let new = |name, audience, credential: &str, scoped, cart: &str| Self {
+            name,
+            audience,
+            credential: credential.to_owned(),
+            scoped,
+            cart_id: cart.to_owned(),
+        };
+        let no_cart = &victim.order.cart_id;
+        vec![
+            new("nobody", None, "", false, no_cart),
+            new("a publishable key", Some(Audience::Anonymous), &mesh.publishable_key(), false, no_cart),
+            new("a guest", Some(Audience::Customer), &guest.token, true, &guest_cart),
+            new("another customer", Some(Audience::Customer), &other.token, true, &other_cart),
+            new("staff of another store", Some(Audience::Staff), &staff, true, no_cart),
+            new("another partner", Some(Audience::Partner), &partner, true, no_cart),
+            new("a service without scopes", Some(Audience::Service), &service, false, no_cart),
+        ]
+    }
+
+    /// What must come of this attacker's call; `None` where the rule lets it in and nobody's own is concerned.
+    fn expectation(&self, rule: &RpcRule) -> Option<Expected> {
+        if !rule.is_public() {
+            return Some(Expected::Refused(Code::Unimplemented, "UNKNOWN_METHOD"));
+        }
+        let Some(audience) = self.audience else {
+            return Some(Expected::Refused(Code::Unauthenticated, "CREDENTIAL_MISSING"));
+        };
+        if !rule.audiences.contains(&audience) {
+            return Some(Expected::Refused(Code::PermissionDenied, "AUDIENCE_DENIED"));
+        }
+        if audience == Audience::Service && !self.scoped && !rule.scopes.is_empty() {
+            return Some(Expected::Refused(Code::PermissionDenied, "SCOPE_MISSING"));
+        }
+        let ownership = match audience {
+            Audience::Customer => Ownership::Profile,
+            Audience::Staff => Ownership::Store,
+            Audience::Partner => Ownership::ChannelAccount,
+            _ => Ownership::Unspecified,
+        };
+        let owned = rule.owners.contains(&ownership);
+        match (owned, rule.resource_field.is_empty()) {
+            (true, false) => Some(Expected::NotTheirs),
+            (true, true) => Some(Expected::NothingShown),
+            // Staff with a role and back-ends with a scope may act on any customer's.
+            (false, _) if matches!(audience, Audience::Staff) => None,
+            (false, _) => Some(Expected::NothingShown),
+        }
+    }
+}
+
+impl Victim {
+    async fn new(mesh: &Mesh) -> Self {
+        let admin = mesh.admin().await;
+        let mut device = Device::start(mesh, Channel::App).await;
+        device.identify(mesh, EMAIL).await;
+        device.add(TEA, 2).await;
+        let cart = device.deliver(pickup(ISTANBUL)).await;
+        let order = device.place(Device::order_of(&cart, EMAIL)).await.unwrap().into_inner();
+        pay(&admin, &order).await;
+        let cart = device.add(TEA, 1).await;
+        let verification_id = device.verify(mesh, EMAIL).await;
+        let (key_id, partner) = create_key(mesh, ApiKeyKind::Partner, ACCOUNT, &["orders.import".to_owned()]).await;
+        let document = import_document(&mesh.client(&partner).await).await;
+        let order = device.order(&order.order_id).await;
+        Self { device, verification_id, cart, order, document, key_id }
+    }
+
+    /// What is wrong with an answer.
+    fn judge(&self, expected: Expected, answer: &Result<Option<bytes::Bytes>, Refusal>) -> Option<String> {
+        let right = match (expected, answer) {
+            (Expected::Refused(code, reason), Err(refusal)) => refusal.code == code && refusal.reason == reason,
+            (Expected::NotTheirs, Err(refusal)) => matches!(refusal.code, Code::NotFound | Code::PermissionDenied),
+            (Expected::NothingShown, Err(refusal)) => !matches!(refusal.code, Code::Internal | Code::Unknown),
+            (Expected::NothingShown, Ok(message)) => !message.as_ref().is_some_and(|message| self.is_in(message)),
+            (_, Ok(_)) => false,
+        };
+        (!right).then(|| format!("expected {expected:?}, was {answer:?}"))
+    }
+
+    /// Whether an answer holds anything of the victim's.
+    fn is_in(&self, message: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(message);
+        let session = &self.device.session;
+        let marks = [
+            EMAIL,
+            &session.session_id,
+            &session.profile_id,
+            &self.cart.cart_id,
+            &self.order.order_id,
+            &self.order.number,
+            &self.document,
+        ];
+        marks.iter().any(|mark| text.contains(*mark))
+    }
+
+    async fn assert_untouched(&self) {
+        assert_eq!(self.device.cart().await.unwrap(), self.cart);
+        assert_eq!(self.device.order(&self.order.order_id).await, self.order);
+    }
+}
+
+/// Reads an order.
+trait ReadOrder {
+    async fn order(&self, order_id: &str) -> Order;
+}
+
+impl ReadOrder for Device {
+    async fn order(&self, order_id: &str) -> Order {
+        let request = GetOrderRequest { key: Some(Key::OrderId(order_id.to_owned())) };
+        self.orders().get_order(self.client.request(request)).await.unwrap().into_inner().order.unwrap()
+    }
+}
+
+async fn create_key(mesh: &Mesh, kind: ApiKeyKind, account: &str, scopes: &[String]) -> (String, String) {
+    let admin = mesh.admin().await;
+    let request = CreateApiKeyRequest {
+        kind: kind.into(),
+        display_name: "test".into(),
+        scopes: scopes.to_vec(),
+        account_id: account.to_owned(),
+        request_id: request_id(),
+        ..CreateApiKeyRequest::default()
+    };
+    let mut keys = ApiKeyServiceClient::new(admin.channel());
+    let created = keys.create_api_key(admin.request(request)).await.unwrap().into_inner();
+    (created.api_key.unwrap().key_id, created.secret)
+}
+
+/// A partner's document; its order's id.
+async fn import_document(partner: &omnimesh_tests::Client) -> String {
+    let money = |units| Some(omnimesh_proto::common::v1::Money { currency_code: "TRY".into(), units, nanos: 0 });
+    let line = OrderLine {
+        line_id: "1".into(),
+        sku: TEA.into(),
+        name: "Tea".into(),
+        quantity: 1,
+        unit_price: money(10),
+        kind: LineKind::Sale.into(),
+        ..OrderLine::default()
+    };
+    let document = ImportDocument {
+        channel_order_id: DOCUMENT.into(),
+        kind: DocumentKind::Sale.into(),
+        mode: ImportMode::Historical.into(),
+        currency_code: "TRY".into(),
+        place_time: Some(prost_types::Timestamp { seconds: PLACED_AT, nanos: 0 }),
+        lines: vec![line],
+        ..ImportDocument::default()
+    };
+    let request = partner.request(tokio_stream::once(ImportOrdersRequest { document: Some(document) }));
+    let mut answers = OrderServiceClient::new(partner.channel()).import_orders(request).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap();
+    assert!(answer.refusal.is_empty(), "{answer:?}");
+    answer.order_id
+}
+
+/// A request that is right in everything but in whose the things are that it names.
+struct Request<'a> {
+    victim: &'a Victim,
+    attacker: &'a Attacker,
+    rule: &'a RpcRule,
+}
+
+impl Request<'_> {
+    fn message(&self, descriptor: &MessageDescriptor) -> DynamicMessage {
+        let mut message = DynamicMessage::new(descriptor.clone());
+        for field in descriptor.fields() {
+            // Of a choice the one that names the resource, else the first.
+            let first = |field: &FieldDescriptor| field.containing_oneof().and_then(|oneof| oneof.fields().next());
+            let is_chosen = first(&field).is_none_or(|first| first == field);
+            if is_chosen && let Some(value) = self.value(&field) {
+                message.set_field(&field, value);
+            }
+        }
+        message
+    }
+
+    fn value(&self, field: &FieldDescriptor) -> Option<Value> {
+        let value = match field.kind() {
+            Kind::String => Value::String(self.text(field.name())?),
+            Kind::Int64 => Value::I64(self.number(field.name())),
+            Kind::Int32 => Value::I32(0),
+            Kind::Enum(kind) => Value::EnumNumber(kind.values().nth(1)?.number()),
+            Kind::Message(message) if message.full_name() == "google.protobuf.Timestamp" => {
+                let mut time = DynamicMessage::new(message);
+                time.set_field_by_name("seconds", Value::I64(PLACED_AT));
+                Value::Message(time)
+            }
+            Kind::Message(message) if message.full_name().starts_with("google.") => return None,
+            Kind::Message(message) if !field.is_map() => Value::Message(self.message(&message)),
+            _ => return None,
+        };
+        Some(if field.is_list() { Value::List(vec![value]) } else { value })
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        match name {
+            "expected_version" if self.rule.path.contains(".carts.") => self.victim.cart.version,
+            "cart_version" => self.victim.cart.version,
+            "expected_version" => 0,
+            "units" => self.victim.cart.totals.as_ref().unwrap().total.as_ref().unwrap().units,
+            _ => 1,
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let victim = self.victim;
+        let text = match name {
+            "cart_id" | "source_cart_id" => &victim.cart.cart_id,
+            "target_cart_id" => &self.attacker.cart_id,
+            "order_id" | "owner_id" => &victim.order.order_id,
+            "profile_id" => &victim.device.session.profile_id,
+            "session_id" => &victim.device.session.session_id,
+            "verification_id" => &victim.verification_id,
+            "key_id" => &victim.key_id,
+            "line_id" => &victim.cart.lines[0].line_id,
+            "account_id" => ACCOUNT,
+            "channel_order_id" => DOCUMENT,
+            "location_id" | "location_ids" => ISTANBUL,
+            "sku" | "skus" => TEA,
+            "currency_code" => "TRY",
+            "country_code" | "country" => "TR",
+            "email" => EMAIL,
+            "request_id" => return Some(request_id()),
+            "page_token" | "resume_token" | "group_id" => return None,
+            "code" => "123456",
+            "value" | "number" | "name" | "display_name" | "reason" | "carrier" | "provider" | "provider_event_id" => {
+                "test"
+            }
+            "phone" => "+905321112233",
+            "city" => "İstanbul",
+            "postal_code" => "34710",
+            "lines" | "recipient" => "Bağdat Caddesi 1",
+            "shipping_method_id" => "tr-standard",
+            "locale" => "tr-TR",
+            "time_zone" => "Europe/Istanbul",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_cart_is_not_given_to_a_stranger_either() {
+    let mesh = Mesh::start(Mode::Embedded).await;
+    let (mine, theirs) = (Device::start(&mesh, Channel::Web).await, Device::start(&mesh, Channel::Web).await);
+    let (source, target) = (mine.add(TEA, 1).await, theirs.add(GLASSES, 1).await);
+    let request = omnimesh_proto::carts::v1::MergeCartsRequest {
+        source_cart_id: source.cart_id.clone(),
+        target_cart_id: target.cart_id.clone(),
+        mode: 0,
+        request_id: request_id(),
+    };
+    let refused = mine.carts().merge_carts(mine.client.request(request)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound, "{refused}");
+    assert_eq!((mine.cart().await.unwrap(), theirs.cart().await.unwrap()), (source, target));
+}
+
+#[tokio::test]
+async fn a_revoked_key_and_a_tampered_token_are_dead() {
+    let mesh = Mesh::start(Mode::Embedded).await;
+    let device = Device::start(&mesh, Channel::Web).await;
+    let mut tampered = device.token.clone();
+    let last = if tampered.ends_with('A') { 'B' } else { 'A' };
+    tampered.pop();
+    tampered.push(last);
+    for credential in [tampered.as_str(), "oms_nonsense", "omk_nonsense", "eyJhbGciOiJub25lIn0.e30.", "💥"] {
+        let Ok(client) = device.client.with_credential(credential) else { continue };
+        let refused = device.sessions().get_session(client.request(GetSessionRequest {})).await.unwrap_err();
+        let refused = Refusal::from(refused);
+        assert_eq!(refused.code, Code::Unauthenticated, "{credential}: {refused:?}");
+    }
+}

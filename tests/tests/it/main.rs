@@ -1,0 +1,54 @@
+//! Scenarios over the running mesh.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod access;
+mod bad_input;
+mod command_line;
+mod idempotency;
+mod import;
+mod internal;
+mod sessions;
+mod story;
+mod structure;
+mod traces;
+
+/// One test per way to run the mesh: `in_every_mode!(a_story_goes_as_told)` calls `a_story_goes_as_told(mode)`.
+macro_rules! in_every_mode {
+    ($scenario:ident) => {
+        mod $scenario {
+            use omnimesh_tests::Mode;
+
+            #[tokio::test]
+            async fn in_one_process_with_embedded_stores() {
+                super::$scenario(Mode::Embedded).await;
+            }
+
+            #[tokio::test]
+            async fn in_one_process_on_postgres_and_redis() {
+                super::$scenario(Mode::Stores).await;
+            }
+
+            #[tokio::test]
+            async fn in_one_process_per_target() {
+                super::$scenario(Mode::Split).await;
+            }
+        }
+    };
+}
+use in_every_mode;
+
+/// Stores, the warehouse and goods of the demo data.
+mod demo {
+    pub(crate) const ISTANBUL: &str = "istanbul-kadikoy";
+    pub(crate) const ANKARA: &str = "ankara-kizilay";
+    pub(crate) const TEA: &str = "TEA-RIZE-500";
+    pub(crate) const GLASSES: &str = "TEA-GLASS-6";
+    pub(crate) const COFFEE: &str = "COFFEE-250";
+}
