@@ -17,6 +17,8 @@ use super::{Error, Settings};
 
 pub(super) const PREFIX: &str = "OMNIMESH_";
 const DEFAULT_FILE: &str = "omnimesh.toml";
+/// Variables that say how a command starts and whom it calls. Some have the name of a section of the settings.
+const NO_SETTINGS: [&str; 4] = ["OMNIMESH_CONFIG", "OMNIMESH_GATEWAY", "OMNIMESH_KEY", "OMNIMESH_LOG"];
 
 /// What the settings are read from.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +113,9 @@ struct Variable(Dict);
 
 impl Variable {
     fn new(name: &str, value: &str) -> Option<Self> {
+        if NO_SETTINGS.contains(&name) {
+            return None;
+        }
         let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", ".");
         // Parsing never fails: what is nothing else is a text.
         let Ok(value) = value.parse::<Value>();
