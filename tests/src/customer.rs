@@ -17,9 +17,9 @@ use omnimesh_proto::{
         WatchVerificationsRequest, identify_session_request::Proof, session_service_client::SessionServiceClient,
     },
 };
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
-use crate::{Client, Mesh};
+use crate::{Client, Mesh, eventually};
 
 /// The currency of the tests' carts.
 pub const CURRENCY: &str = "TRY";
@@ -166,6 +166,16 @@ impl Device {
     pub async fn place(&self, request: PlaceOrderRequest) -> Result<Response<Order>, Status> {
         let placed = self.orders().place_order(self.client.request(request)).await?;
         Ok(placed.map(|placed| placed.order.expect("the order")))
+    }
+
+    /// Places the order of a cart and waits until that cart is closed, which follows by event.
+    pub async fn order(&self, request: PlaceOrderRequest) -> Order {
+        let order = self.place(request).await.expect("the order is placed").into_inner();
+        eventually("the cart is closed", async || {
+            self.cart().await.is_err_and(|status| status.code() == Code::NotFound).then_some(())
+        })
+        .await;
+        order
     }
 }
 

@@ -34,7 +34,10 @@ impl Call {
     /// The context of work that the mesh starts itself.
     #[must_use]
     pub fn system(service: &str) -> Self {
-        Self { caller: Caller { identity: Identity::system(service), service: Some(service.to_owned()) }, deadline: None }
+        Self {
+            caller: Caller { identity: Identity::system(service), service: Some(service.to_owned()) },
+            deadline: None,
+        }
     }
 
     /// On whose behalf the call is made.

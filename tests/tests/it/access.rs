@@ -153,13 +153,13 @@ impl Victim {
         device.identify(mesh, EMAIL).await;
         device.add(TEA, 2).await;
         let cart = device.deliver(pickup(ISTANBUL)).await;
-        let order = device.place(Device::order_of(&cart, EMAIL)).await.unwrap().into_inner();
+        let order = device.order(Device::order_of(&cart, EMAIL)).await;
         pay(&admin, &order).await;
         let cart = device.add(TEA, 1).await;
         let verification_id = device.verify(mesh, EMAIL).await;
         let (key_id, partner) = create_key(mesh, ApiKeyKind::Partner, ACCOUNT, &["orders.import".to_owned()]).await;
         let document = import_document(&mesh.client(&partner).await).await;
-        let order = device.order(&order.order_id).await;
+        let order = read_order(&device, &order.order_id).await;
         Self { device, verification_id, cart, order, document, key_id }
     }
 
@@ -193,20 +193,13 @@ impl Victim {
 
     async fn assert_untouched(&self) {
         assert_eq!(self.device.cart().await.unwrap(), self.cart);
-        assert_eq!(self.device.order(&self.order.order_id).await, self.order);
+        assert_eq!(read_order(&self.device, &self.order.order_id).await, self.order);
     }
 }
 
-/// Reads an order.
-trait ReadOrder {
-    async fn order(&self, order_id: &str) -> Order;
-}
-
-impl ReadOrder for Device {
-    async fn order(&self, order_id: &str) -> Order {
-        let request = GetOrderRequest { key: Some(Key::OrderId(order_id.to_owned())) };
-        self.orders().get_order(self.client.request(request)).await.unwrap().into_inner().order.unwrap()
-    }
+async fn read_order(device: &Device, order_id: &str) -> Order {
+    let request = GetOrderRequest { key: Some(Key::OrderId(order_id.to_owned())) };
+    device.orders().get_order(device.client.request(request)).await.unwrap().into_inner().order.unwrap()
 }
 
 async fn create_key(mesh: &Mesh, kind: ApiKeyKind, account: &str, scopes: &[String]) -> (String, String) {

@@ -48,7 +48,7 @@ async fn each_wrong_call_has_its_code_reason_and_details() {
     let device = Device::start(&mesh, Channel::Web).await;
     device.add(TEA, 1).await;
     let cart = device.deliver(shipping(&device, address()).await).await;
-    let order = device.place(Device::order_of(&cart, "a@example.com")).await.unwrap().into_inner();
+    let order = device.order(Device::order_of(&cart, "a@example.com")).await;
     device.add(TEA, 2).await;
     let ended = Device::start(&mesh, Channel::Web).await;
     let end = EndSessionRequest { session_id: String::new() };
@@ -60,7 +60,6 @@ async fn each_wrong_call_has_its_code_reason_and_details() {
         admin: mesh.admin_key(),
         publishable: mesh.publishable_key(),
     };
-    // The order closes its cart by event; from then on the cart at hand is the new one.
     let line = device.cart().await.unwrap().lines[0].line_id.clone();
     let raw = RawGrpc::new(&mesh.url());
     let mut wrong = Vec::new();

@@ -79,6 +79,8 @@ async fn a_service_lets_nobody_in_without_the_meshs_token() {
         let misdirected = identity(mesh.secret(), Some("gateway"), "elsewhere").await;
         let served = rules().filter(|rule| rule.target.as_deref().is_none_or(|served| served == target));
         for rule in served {
+            // Every service has the event log: who calls it names the service.
+            let named = ("omnimesh-target", target);
             for (name, value) in [
                 ("x-nothing", "x"),
                 ("authorization", customer.as_str()),
@@ -86,18 +88,20 @@ async fn a_service_lets_nobody_in_without_the_meshs_token() {
                 (IDENTITY_HEADER, stranger.as_str()),
                 (IDENTITY_HEADER, misdirected.as_str()),
             ] {
-                let refused = raw.call(&rule.path, &[(name, value)], "".into()).await.unwrap_err();
+                let refused = raw.call(&rule.path, &[named, (name, value)], "".into()).await.unwrap_err();
                 assert_eq!(refused.code, Code::Unauthenticated, "{target} {} with {name}: {refused:?}", rule.path);
             }
             // A service of the mesh may do what the contract lets it do, and no more.
             let intruder = identity(mesh.secret(), Some("intruder"), target).await;
-            let refused = raw.call(&rule.path, &[(IDENTITY_HEADER, &intruder)], "".into()).await.unwrap_err();
+            let refused = raw.call(&rule.path, &[named, (IDENTITY_HEADER, &intruder)], "".into()).await.unwrap_err();
             assert_eq!(refused.code, Code::PermissionDenied, "{target} {}: {refused:?}", rule.path);
         }
         // The right token is let in, or all the above proves nothing.
         let consumer = identity(mesh.secret(), Some("profiles"), target).await;
         let path = "/omnimesh.events.v1.EventLogService/EventsSince";
-        raw.call(path, &[(IDENTITY_HEADER, &consumer)], "".into()).await.expect("profiles may read the log");
+        raw.call(path, &[("omnimesh-target", target), (IDENTITY_HEADER, &consumer)], "".into())
+            .await
+            .expect("profiles may read the log");
     }
     mesh.assert_no_defect();
 }

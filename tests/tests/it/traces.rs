@@ -11,7 +11,10 @@ use omnimesh_tests::{
     customer::{address, pay, shipping},
     eventually,
 };
-use opentelemetry_proto::tonic::{common::v1::any_value, trace::v1::Span};
+use opentelemetry_proto::tonic::{
+    common::v1::any_value,
+    trace::v1::{Span, span::SpanKind},
+};
 
 use crate::{demo::TEA, in_every_mode};
 
@@ -29,7 +32,7 @@ async fn one_request_is_one_trace(mode: Mode) {
         .variable("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
         .variable("OTEL_BSP_SCHEDULE_DELAY", "100")
         // Everything is said, so that what must not be said has its chance.
-        .settings("[log]\nfilter = \"debug\"\nformat = \"json\"\n");
+        .settings("[log]\nfilter = \"debug,sqlx=debug\"\nformat = \"json\"\n");
     let mut mesh = Mesh::start_with(setup).await;
     let mut device = Device::start(&mesh, Channel::App).await;
     device.identify(&mesh, EMAIL).await;
@@ -47,7 +50,8 @@ async fn one_request_is_one_trace(mode: Mode) {
         let of_trace: Vec<_> = spans.iter().filter(|span| hex(&span.trace_id) == trace).collect();
         let missing = missing_parts(&of_trace);
         if !missing.is_empty() {
-            eprintln!("the trace lacks {missing:?}");
+            let there: Vec<_> = of_trace.iter().map(|span| (span.kind(), &span.name)).collect();
+            eprintln!("the trace lacks {missing:?}, it has {there:?}");
         }
         (missing.is_empty() && is_one_tree(&of_trace)).then_some(())
     })
@@ -80,7 +84,8 @@ fn missing_parts(spans: &[&Span]) -> Vec<(&'static str, &'static str)> {
         ("catalog", "omnimesh.catalog.v1.StockService/Confirm"),
     ];
     let has = |target: &str, name: &str| {
-        spans.iter().any(|span| span.name == name && attribute(span, "omnimesh.target").as_deref() == Some(target))
+        let mut answers = spans.iter().filter(|span| span.kind() == SpanKind::Server && span.name == name);
+        answers.any(|span| attribute(span, "omnimesh.target").as_deref() == Some(target))
     };
     PARTS.into_iter().filter(|(target, name)| !has(target, name)).collect()
 }

@@ -175,12 +175,10 @@ impl Links {
         drop(ways);
         let uris = self.shared.addresses.get(target)?.clone();
         let mut ways = self.shared.ways.write().unwrap_or_else(PoisonError::into_inner);
-        let way = ways
-            .entry(target.to_owned())
-            .or_insert_with(|| {
-                let Shared { tls, lifecycle, .. } = &*self.shared;
-                Way::Remote(Arc::new(Remote::new(target, uris, tls.clone(), lifecycle)))
-            });
+        let way = ways.entry(target.to_owned()).or_insert_with(|| {
+            let Shared { tls, lifecycle, .. } = &*self.shared;
+            Way::Remote(Arc::new(Remote::new(target, uris, tls.clone(), lifecycle)))
+        });
         Some(way.clone())
     }
 }
