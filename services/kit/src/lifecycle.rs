@@ -42,7 +42,8 @@ impl Lifecycle {
         }
     }
 
-    /// Runs a task of the process in a span of that name. It must end soon after [`Self::token`] is cancelled.
+    /// Runs a task of the process in a span of that name, a trace of its own: a request that happens to start a task must
+    /// not stay open as long as that lives. It must end soon after [`Self::token`] is cancelled.
     /// A panic in it is logged and ends this task alone.
     pub fn spawn<F>(&self, name: &'static str, future: F)
     where
@@ -56,7 +57,7 @@ impl Lifecycle {
                 None => tracing::warn!("task did not stop in time"),
             }
         };
-        self.shared.tasks.spawn(guarded.instrument(tracing::info_span!("task", otel.name = name, name)));
+        self.shared.tasks.spawn(guarded.instrument(tracing::info_span!(parent: None, "task", otel.name = name, name)));
     }
 
     /// Runs `future` to its end as a tracked task, even if whoever waits for the result goes away: a use case that

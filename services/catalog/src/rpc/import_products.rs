@@ -6,7 +6,7 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use omnimesh_kit::{call::Call, outbox, store::Tx, transaction};
+use omnimesh_kit::{call::Call, outbox, server::clear, store::Tx, transaction};
 use omnimesh_proto::catalog::v1::{ImportOutcome, ImportProductsRequest, ImportProductsResponse, ProductChanged};
 use tonic::{Status, Streaming};
 
@@ -49,7 +49,7 @@ async fn import(state: &State, call: &Call, batch: Vec<(usize, Result<ImportProd
             Ok(message) => message.product.unwrap_or_default(),
             // The stream itself is broken: what came before is answered first.
             Err(status) => {
-                broken = Some(status);
+                broken = Some(clear(status));
                 break;
             }
         };

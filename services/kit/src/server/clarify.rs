@@ -18,6 +18,12 @@ pub(super) fn clarify(response: Response<Body>) -> Response<Body> {
     }
 }
 
+/// The same status, but a clear one where tonic could not read a message of a stream.
+#[must_use]
+pub fn clear(status: Status) -> Status {
+    explain(&status).map_or(status, Status::from)
+}
+
 fn explain(status: &Status) -> Option<Fault> {
     if !status.details().is_empty() {
         return None;

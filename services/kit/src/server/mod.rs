@@ -42,7 +42,7 @@ use crate::{
     tls::MutualTls,
 };
 
-pub use clarify::MAX_REQUEST_BYTES;
+pub use clarify::{MAX_REQUEST_BYTES, clear};
 pub(crate) use deadline::{GRPC_TIMEOUT, exceeded, timeout_in, timeout_text};
 pub(crate) use handler::{code_in, refuse};
 pub(crate) use host::TARGET_HEADER;

@@ -5,13 +5,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use futures::{SinkExt as _, StreamExt as _, channel::mpsc};
-use omnimesh_kit::{call::Call, store::Tx, transaction};
+use omnimesh_kit::{call::Call, server::clear, store::Tx, transaction};
 use omnimesh_proto::{
     access::v1::Audience,
     orders::v1::{ImportDocument, ImportOrdersRequest, ImportOrdersResponse, ImportOutcome},
 };
 use prost::Message as _;
 use tonic::{Status, Streaming};
+use tracing::Instrument as _;
 
 use super::Out;
 use crate::{
@@ -44,11 +45,13 @@ pub(super) fn run(app: &Arc<App>, call: Call, requests: Streaming<ImportOrdersRe
     let (batches, checked) = mpsc::channel::<Result<Vec<Item>, Status>>(1);
     let (answers, out) = mpsc::channel::<Result<ImportOrdersResponse, Status>>(BATCH);
     let (lifecycle, task_app) = (app.deps.lifecycle.clone(), app.clone());
-    lifecycle.spawn("import orders", async move {
+    let importing = async move {
         let checking = check_all(&call, requests, batches);
         let writing = write_all(&task_app, &call, checked, answers);
         futures::join!(checking, writing);
-    });
+    };
+    // What it writes belongs to the trace of this call.
+    lifecycle.spawn("import orders", importing.in_current_span());
     Box::pin(out)
 }
 
@@ -64,8 +67,11 @@ async fn check_all(
         for request in chunk {
             match request {
                 Ok(request) => items.push(check(call, request)),
-                // What came before is still written and answered.
-                Err(status) => broken = Some(status),
+                // What came before is still written and answered. After what can't be read nothing can.
+                Err(status) => {
+                    broken = Some(clear(status));
+                    break;
+                }
             }
         }
         // The writer is gone only when nobody waits for answers any more.

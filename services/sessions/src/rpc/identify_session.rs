@@ -29,6 +29,7 @@ use omnimesh_proto::{
     },
 };
 use tonic::Response;
+use tracing::Instrument as _;
 
 use super::{App, within};
 use crate::{
@@ -250,14 +251,16 @@ async fn publish(app: &App, before: &Session, after: &Session) {
     let Err(error) = publish_once(app, before, after).await else { return };
     tracing::warn!(session.id = %after.id, cause = %error, "an identified session is not live yet; tried again");
     let (task, before, after) = (app.clone(), before.clone(), after.clone());
-    app.deps.lifecycle.spawn("sessions.publish", async move {
+    let publishing = async move {
         let stop = task.deps.lifecycle.token();
         while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(250))).await.is_some() {
             if publish_once(&task, &before, &after).await.is_ok() {
                 return;
             }
         }
-    });
+    };
+    // It belongs to the trace of this call.
+    app.deps.lifecycle.spawn("sessions.publish", publishing.in_current_span());
 }
 
 async fn publish_once(app: &App, before: &Session, after: &Session) -> Result<(), Error> {
