@@ -104,7 +104,7 @@ impl RawGrpc {
         }
         let request = Request::from_parts(
             MetadataMap::from_headers(metadata),
-            http::Extensions::new().into(),
+            http::Extensions::new(),
             tokio_stream::once(message),
         );
         let path: PathAndQuery = path.parse().unwrap();
@@ -157,7 +157,8 @@ fn refusal_of(json: &Value) -> Refusal {
     let detail = |kind: &str| json["details"].as_array().into_iter().flatten().find(|detail| detail["type"] == kind);
     let info = detail("google.rpc.ErrorInfo").map(|detail| &detail["debug"]);
     let metadata = info.and_then(|info| info["metadata"].as_object());
-    let violations = detail("google.rpc.BadRequest").and_then(|detail| detail["debug"]["fieldViolations"].as_array());
+    let violations =
+        detail("google.rpc.BadRequest").and_then(|detail| detail.pointer("/debug/fieldViolations")?.as_array());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut metadata: Vec<_> = metadata.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
     metadata.sort();

@@ -314,6 +314,7 @@ impl Request<'_> {
             "email" => EMAIL,
             "request_id" => return Some(request_id()),
             "page_token" | "resume_token" | "group_id" => return None,
+            "code" if self.rule.path.ends_with("/ApplyCoupon") => "WELCOME10",
             "code" => "123456",
             "value" | "number" | "name" | "display_name" | "reason" | "carrier" | "provider" | "provider_event_id" => {
                 "test"
@@ -322,7 +323,7 @@ impl Request<'_> {
             "city" => "İstanbul",
             "postal_code" => "34710",
             "lines" | "recipient" => "Bağdat Caddesi 1",
-            "shipping_method_id" => "tr-standard",
+            "shipping_method_id" => "standard",
             "locale" => "tr-TR",
             "time_zone" => "Europe/Istanbul",
             _ => return None,
