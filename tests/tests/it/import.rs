@@ -1,12 +1,17 @@
 //! A real shop's orders go in and come out to the last penny; twice is as once; a broken-off import goes on.
 
-use std::{fs, path::Path, process::Output, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Output, Stdio},
+};
 
-use omnimesh_tests::{Mesh, Mode, PATIENCE, Setup, data::Input};
+use omnimesh_proto::orders::v1::{ExportOrdersRequest, order_service_client::OrderServiceClient};
+use omnimesh_tests::{Mesh, Mode, Setup, data::Input, eventually};
 use serde_json::Value;
 
 /// How many rows of the file the test of a broken-off import takes.
-const SLICE: usize = 40_000;
+const SLICE: usize = 80_000;
 
 async fn import(mesh: &Mesh, what: &str, file: &Path) -> Output {
     mesh.run(&["import", what, file.to_str().unwrap()]).await
@@ -76,8 +81,8 @@ async fn an_import_that_is_killed_with_the_mesh_goes_on() {
     let documents = count(&whole, "created");
     assert!(documents > 0, "{whole}");
 
-    let mut importer = mesh.command(&["import", "orders", &file]).spawn().unwrap();
-    wait_for_orders(&mesh, documents / 4).await;
+    let mut importer = import_aside(&mesh, &file);
+    wait_for_orders(&mesh, documents / 8).await;
     mesh.kill();
     importer.kill().unwrap();
     importer.wait().unwrap();
@@ -86,8 +91,8 @@ async fn an_import_that_is_killed_with_the_mesh_goes_on() {
     assert!(kept > 0 && kept < documents, "it was killed in the middle: {kept} of {documents}");
 
     // Then the mesh alone is killed: the importer waits for it and goes on by itself.
-    let mut importer = mesh.command(&["import", "orders", &file]).spawn().unwrap();
-    wait_for_orders(&mesh, kept + (documents - kept) / 4).await;
+    let mut importer = import_aside(&mesh, &file);
+    wait_for_orders(&mesh, kept + (documents - kept) / 8).await;
     mesh.kill();
     mesh.resume().await;
     let ended = tokio::task::spawn_blocking(move || importer.wait().unwrap()).await.unwrap();
@@ -97,14 +102,24 @@ async fn an_import_that_is_killed_with_the_mesh_goes_on() {
     mesh.assert_no_defect();
 }
 
-/// Until the mesh has that many orders.
+fn import_aside(mesh: &Mesh, file: &str) -> Child {
+    let mut command = mesh.command(&["import", "orders", file]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Until the mesh has that many orders. It reads no further than that, or the import would be over before it was asked again.
 async fn wait_for_orders(mesh: &Mesh, count: u64) {
-    let reached = async {
-        while exported(mesh).await < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    let admin = mesh.admin().await;
+    let mut orders = OrderServiceClient::new(admin.channel());
+    eventually("the import gets on", async || {
+        let request = admin.request(ExportOrdersRequest::default());
+        let mut export = orders.export_orders(request).await.unwrap().into_inner();
+        for _ in 0..count {
+            export.message().await.unwrap()?;
         }
-    };
-    tokio::time::timeout(4 * PATIENCE, reached).await.expect("the import gets on");
+        Some(())
+    })
+    .await;
 }
 
 async fn exported(mesh: &Mesh) -> u64 {

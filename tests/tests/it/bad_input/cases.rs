@@ -1,0 +1,160 @@
+//! Calls that are wrong, and what each must come to.
+
+use omnimesh_tests::{customer::request_id, raw::Refusal};
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::demo::{ISTANBUL, TEA};
+
+const ADD_LINE: &str = "/omnimesh.carts.v1.CartService/AddLine";
+const ADJUST_STOCK: &str = "/omnimesh.catalog.v1.StockService/AdjustStock";
+const CHANGE_LINE: &str = "/omnimesh.carts.v1.CartService/ChangeLine";
+const GET_CART: &str = "/omnimesh.carts.v1.CartService/GetCart";
+const GET_ORDER: &str = "/omnimesh.orders.v1.OrderService/GetOrder";
+const GET_PRODUCT: &str = "/omnimesh.catalog.v1.CatalogService/GetProduct";
+const GET_SESSION: &str = "/omnimesh.sessions.v1.SessionService/GetSession";
+const LIST_ORDERS: &str = "/omnimesh.orders.v1.OrderService/ListOrders";
+const PLACE_ORDER: &str = "/omnimesh.orders.v1.OrderService/PlaceOrder";
+const RECORD_PAYMENT: &str = "/omnimesh.orders.v1.PaymentService/RecordPayment";
+const START_VERIFICATION: &str = "/omnimesh.sessions.v1.SessionService/StartVerification";
+
+/// What the calls are about.
+pub(super) struct World {
+    pub(super) customer: String,
+    pub(super) ended: String,
+    pub(super) admin: String,
+    pub(super) publishable: String,
+    /// A line of the customer's cart, whose version is 2.
+    pub(super) line_id: String,
+    /// An order of the customer's that is not paid.
+    pub(super) order_id: String,
+}
+
+/// A call that is wrong, and what it must come to.
+pub(super) struct Case {
+    what: &'static str,
+    pub(super) path: &'static str,
+    pub(super) credential: Option<String>,
+    pub(super) body: Value,
+    code: Code,
+    reason: &'static str,
+    // The field that BadRequest names, where the reason is about fields.
+    field: Option<&'static str>,
+    // A key of the reason's metadata.
+    metadata: Option<&'static str>,
+}
+
+impl Case {
+    fn new(what: &'static str, path: &'static str, credential: Option<&str>, body: Value) -> Self {
+        let (code, reason) = (Code::InvalidArgument, "INVALID_REQUEST");
+        let credential = credential.map(str::to_owned);
+        Self { what, path, credential, body, code, reason, field: None, metadata: None }
+    }
+
+    fn is(self, code: Code, reason: &'static str) -> Self {
+        Self { code, reason, ..self }
+    }
+
+    fn names(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+
+    fn tells(self, metadata: &'static str) -> Self {
+        Self { metadata: Some(metadata), ..self }
+    }
+
+    /// What is wrong with an answer.
+    pub(super) fn judge(&self, protocol: &str, answer: Result<(), Refusal>) -> Option<String> {
+        let Err(refusal) = answer else { return Some(format!("{protocol}: {}: it was let through", self.what)) };
+        let right = refusal.code == self.code
+            && refusal.reason == self.reason
+            && self.field.is_none_or(|field| refusal.fields.iter().any(|name| name == field))
+            && self.metadata.is_none_or(|key| refusal.metadata.iter().any(|(name, _)| name == key));
+        let expected = (self.code, self.reason, self.field, self.metadata);
+        (!right).then(|| format!("{protocol}: {}: expected {expected:?}, was {refusal:?}", self.what))
+    }
+}
+
+pub(super) fn cases(world: &World) -> Vec<Case> {
+    let mut cases = credentials(world);
+    cases.extend(carts(world));
+    cases.extend(orders(world));
+    cases.extend(others(world));
+    cases
+}
+
+fn credentials(world: &World) -> Vec<Case> {
+    let case = |what, credential| Case::new(what, GET_SESSION, credential, json!({}));
+    vec![
+        case("no credential", None).is(Code::Unauthenticated, "CREDENTIAL_MISSING"),
+        case("a key that is none", Some("omk_no_key")).is(Code::Unauthenticated, "CREDENTIAL_INVALID"),
+        case("another kind of key", Some(&world.publishable)).is(Code::PermissionDenied, "AUDIENCE_DENIED"),
+        case("an ended session", Some(&world.ended)).is(Code::Unauthenticated, "SESSION_EXPIRED"),
+    ]
+}
+
+fn carts(world: &World) -> Vec<Case> {
+    let case = |what, path, body| Case::new(what, path, Some(&world.customer), body);
+    let add = |what, body| case(what, ADD_LINE, body);
+    let cart = |what, id: &str| case(what, GET_CART, json!({"cartId": id}));
+    let too_many = i64::MAX.to_string();
+    let stale = json!({"lineId": world.line_id, "quantity": "9", "expectedVersion": "1"});
+    vec![
+        cart("an unknown cart", "cart_01k00000000000000000000000").is(Code::NotFound, "NOT_FOUND"),
+        cart("an id that is none", "cart_'; DROP TABLE carts").names("cart_id"),
+        cart("an id of another kind", &world.order_id).names("cart_id"),
+        add("a negative quantity", json!({"sku": TEA, "quantity": "-1"})).names("quantity"),
+        add("no quantity", json!({"sku": TEA})).names("quantity"),
+        add("far too many", json!({"sku": TEA, "quantity": too_many})).names("quantity"),
+        add("no SKU", json!({"quantity": "1"})).names("sku"),
+        add("a SKU with a NUL", json!({"sku": "a\0b", "quantity": "1"})).names("sku"),
+        add("a request id that is none", json!({"sku": TEA, "quantity": "1", "requestId": "7"})).names("request_id"),
+        add("no such currency", json!({"sku": TEA, "quantity": "1", "currencyCode": "QQQ"})).names("currency_code"),
+        add("an unknown SKU", json!({"sku": "NO-SUCH", "quantity": "1", "currencyCode": "TRY"}))
+            .is(Code::FailedPrecondition, "NOT_SELLABLE"),
+        case("a stale version", CHANGE_LINE, stale).is(Code::Aborted, "VERSION_MISMATCH").tells("current_version"),
+    ]
+}
+
+fn orders(world: &World) -> Vec<Case> {
+    let customer = |what, path, body| Case::new(what, path, Some(&world.customer), body);
+    let lira = |units: i64| json!({"currencyCode": "TRY", "units": units.to_string()});
+    let order = |contact: Value| {
+        json!({
+            "cartVersion": "1", "expectedTotal": lira(1), "contact": contact,
+            "paymentMethod": "PAYMENT_METHOD_ONLINE", "requestId": request_id(),
+        })
+    };
+    let payment = |what, amount: Value| {
+        let body = json!({
+            "orderId": world.order_id, "provider": "p", "providerEventId": request_id(),
+            "kind": "PAYMENT_EVENT_KIND_CAPTURED", "amount": amount,
+        });
+        Case::new(what, RECORD_PAYMENT, Some(&world.admin), body)
+    };
+    let mismatch = (Code::FailedPrecondition, "PAYMENT_MISMATCH");
+    let unknown = json!({"orderId": "order_01k00000000000000000000000"});
+    vec![
+        customer("an order of a cart that changed", PLACE_ORDER, order(json!({"email": "a@example.com"})))
+            .is(Code::Aborted, "VERSION_MISMATCH"),
+        customer("no contact", PLACE_ORDER, order(Value::Null)).names("contact"),
+        customer("an unknown order", GET_ORDER, unknown).is(Code::NotFound, "NOT_FOUND"),
+        customer("a page token that is none", LIST_ORDERS, json!({"pageToken": "nonsense"}))
+            .is(Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
+        payment("another currency", json!({"currencyCode": "EUR", "units": "1"})).is(mismatch.0, mismatch.1),
+        payment("more than the total", lira(1_000_000)).is(mismatch.0, mismatch.1),
+        payment("finer than can be kept", json!({"currencyCode": "TRY", "nanos": 1})).names("amount"),
+    ]
+}
+
+fn others(world: &World) -> Vec<Case> {
+    let customer = |what, path, body| Case::new(what, path, Some(&world.customer), body);
+    let taken = json!({"sku": TEA, "locationId": ISTANBUL, "delta": "-1000000", "reason": "damage"});
+    vec![
+        customer("an address that is none", START_VERIFICATION, json!({"contact": {"email": "nobody"}}))
+            .names("contact"),
+        customer("an unknown product", GET_PRODUCT, json!({"sku": "NO-SUCH"})).is(Code::NotFound, "NOT_FOUND"),
+        Case::new("less than there is", ADJUST_STOCK, Some(&world.admin), taken)
+            .is(Code::FailedPrecondition, "OUT_OF_STOCK"),
+    ]
+}
