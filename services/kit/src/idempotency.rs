@@ -26,6 +26,11 @@ pub mod sql {
             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
         /// A stored reply.
         FIND = "SELECT body_hash, reply FROM requests WHERE principal = $1 AND method = $2 AND request_id = $3";
+        /// Empties the replies in which a text occurs: the request is still known, its reply and what it said are not.
+        ERASE = {
+            postgres: "UPDATE requests SET reply = '', body_hash = '' WHERE position($1::bytea IN reply) > 0",
+            sqlite: "UPDATE requests SET reply = x'', body_hash = x'' WHERE instr(reply, $1) > 0",
+        };
         /// Forgets old replies, some at a time.
         PRUNE = "DELETE FROM requests WHERE (principal, method, request_id) IN \
             (SELECT principal, method, request_id FROM requests WHERE created_at < $1 ORDER BY created_at LIMIT 1000)";
@@ -70,7 +75,12 @@ impl Once {
         let mut conn = db.read().await?;
         let key = args![&self.principal, self.method, request_id];
         let Some(row) = conn.fetch_optional(sql::FIND, key).await? else { return Ok(None) };
-        if row.get::<Vec<u8>>("body_hash")? != self.body_hash {
+        let body_hash = row.get::<Vec<u8>>("body_hash")?;
+        if body_hash.is_empty() {
+            let message = "the request had its effect; its reply was erased with the customer";
+            return Err(Fault::precondition(ErrorReason::Erased, message).into());
+        }
+        if body_hash != self.body_hash {
             let message = "request_id was used for another request: a new one is accepted";
             return Err(Fault::new(Code::InvalidArgument, ErrorReason::RequestIdReused, message).into());
         }

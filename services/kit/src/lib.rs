@@ -8,6 +8,7 @@
 //! | what may be kept, shown and searched? | [`private`], [`secrets`], [`text`] |
 //! | how is a list paged? | [`page`] |
 //! | what is set, and where? | [`config`] |
+//! | which profiles are one customer, and who was erased? | [`customers`] |
 //! | which session is it, and how often may it ask? | [`session`], [`ratelimit`] |
 //! | where is it kept, and what if it is asked twice? | [`store`], [`idempotency`] |
 //! | who else hears of it? | [`outbox`], [`inbox`], [`bus`], [`tail`], [`trace`] |
@@ -20,6 +21,7 @@ pub mod call;
 pub mod clock;
 pub mod config;
 pub mod contact;
+pub mod customers;
 pub mod error;
 pub mod idempotency;
 pub mod ids;

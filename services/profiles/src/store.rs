@@ -119,6 +119,7 @@ pub(crate) async fn whole(conn: &mut Conn, profile: Profile) -> Result<proto::Pr
             strength: row.get("strength")?,
             verify_time: Some(row.get::<Timestamp>("verified_at")?.to_proto()),
             source: row.get("source")?,
+            ..proto::Identifier::default()
         })
     });
     Ok(proto::Profile {
@@ -126,6 +127,7 @@ pub(crate) async fn whole(conn: &mut Conn, profile: Profile) -> Result<proto::Pr
         identifiers: identifiers.collect::<Result<_, Error>>()?,
         create_time: Some(profile.created_at.to_proto()),
         version: profile.version,
+        ..proto::Profile::default()
     })
 }
 
@@ -182,6 +184,7 @@ pub(crate) async fn interactions(
                 journey_id: row.get("journey_id")?,
                 trace_id: row.get("trace_id")?,
                 actor: Some(Actor::decode(actor.as_slice()).unwrap_or_default()),
+                ..proto::Interaction::default()
             };
             Ok((occurred_at, id, interaction))
         })

@@ -38,6 +38,9 @@ pub async fn relay(db: Db, bus: Bus, token: CancellationToken) {
     let mut pruned: Option<Instant> = None;
     while !token.is_cancelled() {
         waiting.observe_if_due().await;
+        if let Err(error) = relay.db.purge_if_due().await {
+            tracing::debug!(cause = %error, "old pages are not purged yet");
+        }
         let pause = match relay.step().await {
             Ok(Step::Worked) => continue,
             Ok(Step::Idle) => terms.poll,

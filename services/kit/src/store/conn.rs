@@ -172,15 +172,26 @@ pub struct Tx {
     conn: Conn,
     db: Db,
     appended: bool,
+    erased: bool,
 }
 
 impl Tx {
     pub(super) fn postgres(transaction: Transaction<'static, Postgres>, db: Db) -> Self {
-        Self { conn: Conn { link: Link::PostgresTx(transaction), trouble: None, refused: false }, db, appended: false }
+        Self {
+            conn: Conn { link: Link::PostgresTx(transaction), trouble: None, refused: false },
+            db,
+            appended: false,
+            erased: false,
+        }
     }
 
     pub(super) fn sqlite(transaction: Transaction<'static, Sqlite>, db: Db) -> Self {
-        Self { conn: Conn { link: Link::SqliteTx(transaction), trouble: None, refused: false }, db, appended: false }
+        Self {
+            conn: Conn { link: Link::SqliteTx(transaction), trouble: None, refused: false },
+            db,
+            appended: false,
+            erased: false,
+        }
     }
 
     /// Makes the changes last, and wakes the relay if events are among them.
@@ -198,6 +209,9 @@ impl Tx {
             Link::SqliteTx(transaction) => transaction.commit().await?,
             // A Tx is only ever built from a transaction.
             Link::Postgres(_) | Link::Sqlite(_) => {}
+        }
+        if self.erased {
+            self.db.purge_soon();
         }
         if self.appended {
             self.db.appended().notify_one();
@@ -237,6 +251,11 @@ impl Tx {
 
     pub(crate) fn mark_appended(&mut self) {
         self.appended = true;
+    }
+
+    /// What this transaction deletes must not be left in the database's files either.
+    pub(crate) fn mark_erased(&mut self) {
+        self.erased = true;
     }
 }
 

@@ -22,8 +22,14 @@ pub struct Migrations {
     pub sqlite: &'static [Step],
 }
 
-const KIT_POSTGRES: &[Step] = &[(1, "kit", include_str!("../../migrations/postgres/001_kit.sql"))];
-const KIT_SQLITE: &[Step] = &[(1, "kit", include_str!("../../migrations/sqlite/001_kit.sql"))];
+const KIT_POSTGRES: &[Step] = &[
+    (1, "kit", include_str!("../../migrations/postgres/001_kit.sql")),
+    (2, "customers", include_str!("../../migrations/postgres/002_customers.sql")),
+];
+const KIT_SQLITE: &[Step] = &[
+    (1, "kit", include_str!("../../migrations/sqlite/001_kit.sql")),
+    (2, "customers", include_str!("../../migrations/sqlite/002_customers.sql")),
+];
 const TABLE: &str = "schema_migrations";
 
 /// The driver's migrator takes an advisory lock, so several processes may start at once.

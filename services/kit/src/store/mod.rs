@@ -9,7 +9,16 @@ mod row;
 mod sql;
 mod value;
 
-use std::{fmt, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use sqlx::{
@@ -58,6 +67,8 @@ impl fmt::Debug for StoreSettings {
     }
 }
 
+const PURGE: Sql = Sql::portable("PRAGMA wal_checkpoint(TRUNCATE)");
+
 /// A service's database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
@@ -69,6 +80,8 @@ struct Inner {
     clock: Clock,
     pools: Pools,
     appended: Notify,
+    // SQLite keeps old pages in its write-ahead log. True at the start: whoever ran before may have been cut off.
+    purge_due: AtomicBool,
 }
 
 enum Pools {
@@ -98,7 +111,13 @@ impl Db {
             Some(url) => Self::open_postgres(url, settings, migrations).await?,
             None => Self::open_sqlite(settings, migrations).await?,
         };
-        let inner = Inner { service: service.to_owned(), clock, pools, appended: Notify::new() };
+        let inner = Inner {
+            service: service.to_owned(),
+            clock,
+            pools,
+            appended: Notify::new(),
+            purge_due: AtomicBool::new(true),
+        };
         let db = Self { inner: Arc::new(inner) };
         outbox::check_partitions(&db).await?;
         Ok(db)
@@ -133,6 +152,8 @@ impl Db {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            // Deleted content is overwritten: an erased customer is not to be found in the file either.
+            .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(5));
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -208,6 +229,30 @@ impl Db {
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         matches!(self.inner.pools, Pools::Sqlite { .. })
+    }
+
+    /// Empties the write-ahead log if something was erased, so that its old pages hold nothing of it.
+    ///
+    /// # Errors
+    /// Whatever the database says. While somebody reads, it stays due.
+    pub(crate) async fn purge_if_due(&self) -> Result<(), Error> {
+        let Pools::Sqlite { writer, .. } = &self.inner.pools else { return Ok(()) };
+        if !self.inner.purge_due.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let done = async {
+            let row = Conn::sqlite(writer.acquire().await?).fetch_one(PURGE, args![]).await?;
+            Ok::<bool, Error>(row.get::<i64>("busy")? == 0)
+        }
+        .await;
+        if !matches!(done, Ok(true)) {
+            self.purge_soon();
+        }
+        done.map(drop)
+    }
+
+    fn purge_soon(&self) {
+        self.inner.purge_due.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn appended(&self) -> &Notify {

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use omnimesh_kit::{
     args,
     clock::{Clock, Timestamp},
-    idempotency, inbox, outbox,
+    customers, idempotency, inbox, outbox,
     store::{Db, Error, Migrations, Sql, lease},
     testing::{self, BACKENDS, Backend, START},
 };
@@ -71,6 +71,7 @@ async fn every_statement_prepares_on_both() {
     for backend in BACKENDS {
         let db = testing::db(&PRODUCER, backend).await;
         for statements in [
+            customers::sql::STATEMENTS,
             idempotency::sql::STATEMENTS,
             inbox::sql::STATEMENTS,
             outbox::sql::STATEMENTS,

@@ -30,6 +30,9 @@ impl Identifier {
             IdentifierType::Phone => contact(Contact::phone(&said.value, None)),
             IdentifierType::OidcSubject => oidc_subject(&said.value),
             IdentifierType::LoyaltyCard => card_number(&said.value),
+            IdentifierType::Login | IdentifierType::Device | IdentifierType::NationalId => {
+                Err("type: a login, device or authority's number is recorded by RecordAssertions".to_owned())
+            }
         }?;
         if BLOCKED.contains(&value.as_str()) {
             return Err("value: belongs to nobody in particular".to_owned());

@@ -7,6 +7,7 @@ mod resolve_profile;
 use std::{ops::Deref, sync::Arc};
 
 use omnimesh_kit::{auth::SessionLevel, call::Call, error::Fault, ids::ProfileId, service::Deps, validate::Violations};
+use omnimesh_proto::profiles::v1 as proto;
 use omnimesh_proto::{
     common::v1::ErrorReason,
     profiles::v1::{
@@ -68,6 +69,79 @@ impl ProfileService for App {
         let call = Call::of(&request)?;
         Ok(get_profile::run(self, call, request.into_inner()).await?)
     }
+
+    async fn record_assertions(
+        &self,
+        _request: Request<proto::RecordAssertionsRequest>,
+    ) -> Result<Response<proto::RecordAssertionsResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn search_profiles(
+        &self,
+        _request: Request<proto::SearchProfilesRequest>,
+    ) -> Result<Response<proto::SearchProfilesResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn merge_profiles(
+        &self,
+        _request: Request<proto::MergeProfilesRequest>,
+    ) -> Result<Response<proto::MergeProfilesResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn split_profile(
+        &self,
+        _request: Request<proto::SplitProfileRequest>,
+    ) -> Result<Response<proto::SplitProfileResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn list_merge_suggestions(
+        &self,
+        _request: Request<proto::ListMergeSuggestionsRequest>,
+    ) -> Result<Response<proto::ListMergeSuggestionsResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn accept_merge_suggestion(
+        &self,
+        _request: Request<proto::AcceptMergeSuggestionRequest>,
+    ) -> Result<Response<proto::AcceptMergeSuggestionResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn reject_merge_suggestion(
+        &self,
+        _request: Request<proto::RejectMergeSuggestionRequest>,
+    ) -> Result<Response<proto::RejectMergeSuggestionResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn erase_profile(
+        &self,
+        _request: Request<proto::EraseProfileRequest>,
+    ) -> Result<Response<proto::EraseProfileResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    async fn get_erasure(
+        &self,
+        _request: Request<proto::GetErasureRequest>,
+    ) -> Result<Response<proto::GetErasureResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
+
+    type ExportProfileStream =
+        std::pin::Pin<Box<dyn futures::Stream<Item = Result<proto::ExportProfileResponse, Status>> + Send>>;
+
+    async fn export_profile(
+        &self,
+        _request: Request<proto::ExportProfileRequest>,
+    ) -> Result<Response<Self::ExportProfileStream>, Status> {
+        Err(Status::unimplemented("scaffold"))
+    }
 }
 
 #[tonic::async_trait]
@@ -78,5 +152,12 @@ impl TimelineService for App {
     ) -> Result<Response<ListInteractionsResponse>, Status> {
         let call = Call::of(&request)?;
         Ok(list_interactions::run(self, call, request.into_inner()).await?)
+    }
+
+    async fn record_interaction(
+        &self,
+        _request: Request<proto::RecordInteractionRequest>,
+    ) -> Result<Response<proto::RecordInteractionResponse>, Status> {
+        Err(Status::unimplemented("scaffold"))
     }
 }

@@ -118,7 +118,9 @@ pub(crate) fn customer(profile: Option<ProfileId>, level: SessionLevel) -> Call 
     let id = SessionId(uuid::Uuid::from_u128(1));
     identity.subject = id.to_string();
     let journey = JourneyId(uuid::Uuid::from_u128(1));
-    identity.session = Some(SessionIdentity { id, profile, level, journey, locale: "en".to_owned(), device: 1 });
+    let locale = "en".to_owned();
+    identity.session =
+        Some(SessionIdentity { id, profile, level, journey, locale, device: 1, linked: None, assisted_by: None });
     call(identity)
 }
 

@@ -1,0 +1,144 @@
+//! Which profiles are one customer: a local projection of what the profiles service decides, in every service's schema.
+//!
+//! Services keep the profile id they were given and never rewrite it; they ask here whose it is now. Merges and splits arrive
+//! as events in any order among profiles: each row carries the profile's own count of such changes, and the newest stands.
+
+use omnimesh_proto::{
+    events::v1::{ErasureApplied, Event},
+    profiles::v1::{ClusterMember, ProfileErased, ProfileSplit, ProfilesMerged},
+};
+use prost::{Message, Name};
+
+use crate::{
+    args,
+    call::Call,
+    idempotency,
+    ids::ProfileId,
+    inbox::BoxError,
+    outbox,
+    store::{Conn, Error, Tx},
+};
+
+/// The SQL of this module.
+pub mod sql {
+    crate::statements! {
+        /// Where a profile belongs, unless something newer is known.
+        PUT = "INSERT INTO customer_profiles (profile_id, root_id, generation) VALUES ($1, $2, $3) \
+            ON CONFLICT (profile_id) DO UPDATE SET root_id = excluded.root_id, generation = excluded.generation \
+            WHERE customer_profiles.generation < excluded.generation";
+        /// The survivor of a profile.
+        ROOT = "SELECT root_id FROM customer_profiles WHERE profile_id = $1";
+        /// All profiles that lead to the same survivor.
+        MEMBERS = "SELECT m.profile_id FROM customer_profiles AS p JOIN customer_profiles AS m ON m.root_id = p.root_id \
+            WHERE p.profile_id = $1 ORDER BY m.profile_id LIMIT 10000";
+    }
+}
+
+/// What happened to customers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Profiles are one customer now.
+    Merged {
+        /// The survivor.
+        root: ProfileId,
+        /// All of them, the survivor included.
+        members: Vec<ProfileId>,
+    },
+    /// Profiles that were one customer are several.
+    Split {
+        /// Each with the survivor that it belongs to now.
+        members: Vec<(ProfileId, ProfileId)>,
+    },
+    /// A customer has to be forgotten.
+    Erased {
+        /// The erasure, for [`forgotten`].
+        erasure_id: String,
+        /// All profiles of the customer.
+        profiles: Vec<ProfileId>,
+    },
+}
+
+/// Takes in an event of the profiles service: the projection follows, and the caller learns what happened. `None` if the event
+/// is about something else.
+///
+/// # Errors
+/// Whatever the database says; an event that can't be read.
+pub async fn hear(tx: &mut Tx, event: &Event) -> Result<Option<Change>, BoxError> {
+    if let Some(merged) = payload::<ProfilesMerged>(event)? {
+        write(tx, &merged.members).await?;
+        let members = merged.members.iter().map(|member| member.profile_id.parse()).collect::<Result<_, _>>()?;
+        return Ok(Some(Change::Merged { root: merged.profile_id.parse()?, members }));
+    }
+    if let Some(split) = payload::<ProfileSplit>(event)? {
+        write(tx, &split.members).await?;
+        let pairs =
+            split.members.iter().map(|member| Ok((member.profile_id.parse()?, member.root_profile_id.parse()?)));
+        return Ok(Some(Change::Split { members: pairs.collect::<Result<_, BoxError>>()? }));
+    }
+    if let Some(erased) = payload::<ProfileErased>(event)? {
+        let profiles = erased.profile_ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
+        return Ok(Some(Change::Erased { erasure_id: erased.erasure_id, profiles }));
+    }
+    Ok(None)
+}
+
+/// Notes where profiles belong. Only the profiles service decides that; the others hear of it.
+///
+/// # Errors
+/// Whatever the database says; an id that is not one of a profile.
+pub async fn write(tx: &mut Tx, members: &[ClusterMember]) -> Result<(), BoxError> {
+    for member in members {
+        let (profile, root) = (member.profile_id.parse::<ProfileId>()?, member.root_profile_id.parse::<ProfileId>()?);
+        tx.execute(sql::PUT, args![profile.0, root.0, member.generation]).await?;
+    }
+    Ok(())
+}
+
+/// The profile that a profile leads to; itself if it stands alone.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn root(conn: &mut Conn, profile: ProfileId) -> Result<ProfileId, Error> {
+    let row = conn.fetch_optional(sql::ROOT, args![profile.0]).await?;
+    row.map_or(Ok(profile), |row| row.get("root_id").map(ProfileId))
+}
+
+/// All profiles of the same customer in the order of their ids, itself included; at most 10,000.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn members(conn: &mut Conn, profile: ProfileId) -> Result<Vec<ProfileId>, Error> {
+    let rows = conn.fetch_all(sql::MEMBERS, args![profile.0]).await?;
+    if rows.is_empty() {
+        return Ok(vec![profile]);
+    }
+    rows.iter().map(|row| row.get("profile_id").map(ProfileId)).collect()
+}
+
+/// Whether two profiles are one customer.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn are_one(conn: &mut Conn, a: ProfileId, b: ProfileId) -> Result<bool, Error> {
+    Ok(a == b || root(conn, a).await? == root(conn, b).await?)
+}
+
+/// Ends a service's part of an erasure, in the transaction of it: stored replies that mention one of the resources are emptied,
+/// old pages of the database's files are purged soon after, and `ErasureApplied` tells the profiles service. `resources` are
+/// the typed ids of everything the customer had here, the profiles included.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forgotten(tx: &mut Tx, erasure_id: &str, resources: &[String]) -> Result<(), Error> {
+    for resource in resources {
+        tx.execute(idempotency::sql::ERASE, args![resource.clone().into_bytes()]).await?;
+    }
+    tx.mark_erased();
+    let service = tx.service().to_owned();
+    let event = ErasureApplied { erasure_id: erasure_id.to_owned(), service: service.clone() };
+    outbox::append(tx, &Call::system(&service), erasure_id, 1, &event).await
+}
+
+fn payload<T: Message + Name + Default>(event: &Event) -> Result<Option<T>, prost::DecodeError> {
+    if event.r#type == T::full_name() { T::decode(event.payload.clone()).map(Some) } else { Ok(None) }
+}
