@@ -274,6 +274,8 @@ fn session_of(row: &Row) -> Result<Session, Error> {
         level: level_of(&level).ok_or_else(|| malformed("level"))?,
         profile: row.get::<Option<Uuid>>("profile_id")?.map(ProfileId),
         cart: row.get("cart_id")?,
+        linked: None,
+        assisted_by: None,
         journey: JourneyId(row.get("journey_id")?),
         location: row.get("location_id")?,
         started_at: row.get("started_at")?,

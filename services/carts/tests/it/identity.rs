@@ -12,7 +12,11 @@ use crate::{
 };
 
 async fn claim(world: &World, session: &Call, profile: ProfileId) -> Option<Cart> {
-    let request = ClaimCartRequest { session_id: session_of(session), profile_id: profile.to_string() };
+    let request = ClaimCartRequest {
+        session_id: session_of(session),
+        profile_id: profile.to_string(),
+        handed_cart_id: String::new(),
+    };
     world.carts_from("sessions", session).claim_cart(request).await.unwrap().into_inner().cart
 }
 

@@ -40,7 +40,11 @@ async fn claiming_while_adding_loses_nothing() {
             async move { carts.add_line(request).await.map(drop).unwrap() }
         });
         let claims = (0..4).map(|_| {
-            let request = ClaimCartRequest { session_id: session_of(&web), profile_id: profile.to_string() };
+            let request = ClaimCartRequest {
+                session_id: session_of(&web),
+                profile_id: profile.to_string(),
+                handed_cart_id: String::new(),
+            };
             let mut carts = world.carts_from("sessions", &web);
             async move { carts.claim_cart(request).await.map(drop).unwrap() }
         });

@@ -42,7 +42,11 @@ async fn a_cart_to_come_is_seen_and_followed(world: &World) {
     assert_eq!(next(&mut stream).await, cart);
 
     let own = world.add(&customer(profile), "tea", 1).await;
-    let request = ClaimCartRequest { session_id: session_of(&web), profile_id: profile.to_string() };
+    let request = ClaimCartRequest {
+        session_id: session_of(&web),
+        profile_id: profile.to_string(),
+        handed_cart_id: String::new(),
+    };
     world.carts_from("sessions", &web).claim_cart(request).await.unwrap();
     let merged = next(&mut stream).await;
     assert_eq!((&merged.cart_id, pieces(&merged)), (&own.cart_id, [("mug", 1), ("tea", 1)].into()));

@@ -185,6 +185,8 @@ pub(crate) fn guest() -> Call {
         journey: JourneyId::new(START),
         locale: "tr-TR".to_owned(),
         device: 0,
+        linked: None,
+        assisted_by: None,
     };
     call(Audience::Customer, Some(session))
 }

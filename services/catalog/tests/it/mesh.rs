@@ -239,6 +239,8 @@ pub(crate) fn customer(channel: Channel) -> Call {
         journey: JourneyId::new(START),
         locale: "tr-TR".to_owned(),
         device: 0,
+        linked: None,
+        assisted_by: None,
     });
     call
 }

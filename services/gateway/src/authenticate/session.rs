@@ -1,7 +1,7 @@
 //! Session tokens: read from the store that all services share, else asked of the sessions service.
 
 use omnimesh_kit::{
-    auth::{Identity, SessionIdentity, SessionLevel},
+    auth::{Identity, LinkedScope, SessionIdentity, SessionLevel},
     call::Call,
     error::Fault,
     links::Links,
@@ -10,7 +10,10 @@ use omnimesh_kit::{
 use omnimesh_proto::{
     access::v1::Audience,
     common::v1::ErrorReason,
-    sessions::v1::{LoadSessionRequest, Session, SessionLevel as Level, session_service_client::SessionServiceClient},
+    sessions::v1::{
+        HandoffScope, LoadSessionRequest, LoadSessionResponse, SessionLevel as Level,
+        session_service_client::SessionServiceClient,
+    },
 };
 use tonic::Code;
 
@@ -44,38 +47,50 @@ impl Sessions {
             LoadSessionRequest { token_hash: token.hash().to_vec(), session_id: token.session_id().to_string() };
         let link = self.links.to("sessions", &Call::system(crate::NAME)).idempotent();
         let loaded = match SessionServiceClient::new(link).load_session(request).await {
-            Ok(response) => response.into_inner().session,
+            Ok(response) => Some(response.into_inner()),
             Err(status) if matches!(status.code(), Code::NotFound | Code::Unauthenticated) => None,
             Err(status) => return Err(super::key::not_answered(&status)),
         };
-        loaded.as_ref().map(identity).transpose()?.ok_or_else(ended)
+        loaded.as_ref().map(identity).transpose()?.flatten().ok_or_else(ended)
     }
 }
 
-fn identity(session: &Session) -> Result<Identity, Fault> {
+fn identity(loaded: &LoadSessionResponse) -> Result<Option<Identity>, Fault> {
+    let Some(session) = &loaded.session else { return Ok(None) };
     let wrong = |_| Fault::internal("the sessions service named an id that is none");
-    let profile = (!session.profile_id.is_empty()).then(|| session.profile_id.parse()).transpose().map_err(wrong)?;
+    let profile = |text: &str| (!text.is_empty()).then(|| text.parse()).transpose().map_err(wrong);
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let level = match session.level() {
         Level::Unspecified | Level::Guest => SessionLevel::Guest,
         Level::Linked => SessionLevel::Linked,
         Level::Identified => SessionLevel::Identified,
     };
-    Ok(Identity {
+    let linked = match level {
+        SessionLevel::Linked => Some(LinkedScope {
+            cart: text(&loaded.linked_cart_id),
+            owner: profile(&loaded.linked_profile_id)?,
+            edit: session.linked_scope() == HandoffScope::Edit,
+        }),
+        SessionLevel::Guest | SessionLevel::Identified => None,
+    };
+    Ok(Some(Identity {
         audience: Audience::Customer.into(),
         subject: session.session_id.clone(),
         channel: session.channel,
         scopes: Vec::new(),
         session: Some(SessionIdentity {
             id: session.session_id.parse().map_err(wrong)?,
-            profile,
+            profile: profile(&session.profile_id)?,
             level,
             journey: session.journey_id.parse().map_err(wrong)?,
             locale: session.locale.clone(),
             device: session.device_class,
+            linked,
+            assisted_by: text(&session.assisted_by),
         }),
         stores: Vec::new(),
         account: None,
-    })
+    }))
 }
 
 fn ended() -> Fault {

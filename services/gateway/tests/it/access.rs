@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use omnimesh_kit::{ids::JourneyId, session::SessionToken};
+use omnimesh_kit::{auth::LinkedScope, ids::JourneyId, session::SessionToken};
 use omnimesh_proto::{
     access::v1::Audience,
     catalog::v1::GetProductRequest,
-    common::v1::Channel,
-    sessions::v1::{ApiKeyKind, GetSessionRequest, Session, SessionLevel},
+    common::v1::{ActorKind, Channel},
+    sessions::v1::{ApiKeyKind, GetSessionRequest, HandoffScope, Session, SessionLevel},
 };
 use serde_json::Value;
 use tonic::Code;
@@ -113,6 +113,35 @@ async fn a_session_that_the_shared_store_lost_is_loaded() {
     assert_eq!(answer.session.unwrap().session_id, id.to_string());
     let (_, call) = world.fakes.last_seen();
     assert_eq!((call.identity().channel(), call.session().unwrap().id), (Channel::Kiosk, id));
+    assert_eq!((&call.session().unwrap().linked, call.identity().actor().kind()), (&None, ActorKind::Customer));
+}
+
+#[tokio::test]
+async fn what_was_handed_over_survives_the_loss_of_the_shared_store() {
+    let world = World::new().await;
+    let now = omnimesh_kit::clock::Clock::System.now();
+    let token = SessionToken::generate(omnimesh_kit::ids::SessionId::new(now));
+    let session = |scope: HandoffScope, assisted_by: &str| Session {
+        session_id: token.session_id().to_string(),
+        journey_id: JourneyId::new(now).to_string(),
+        level: SessionLevel::Linked.into(),
+        linked_scope: scope.into(),
+        cart_id: "cart_1".into(),
+        assisted_by: assisted_by.into(),
+        ..Session::default()
+    };
+    for (scope, associate) in [(HandoffScope::Edit, Some("ayse")), (HandoffScope::Read, None)] {
+        let stored = session(scope, associate.unwrap_or_default());
+        world.fakes.sessions.lock().unwrap().insert(token.hash().to_vec(), stored);
+        world.sessions(token.reveal()).await.get_session(GetSessionRequest {}).await.unwrap();
+        let (_, call) = world.fakes.last_seen();
+        let edit = scope == HandoffScope::Edit;
+        let linked = LinkedScope { cart: Some("cart_1".into()), owner: None, edit };
+        assert_eq!(call.session().unwrap().linked, Some(linked));
+        let actor = call.identity().actor();
+        assert_eq!((actor.kind() == ActorKind::Associate, associate), (associate.is_some(), associate));
+        assert!(associate.is_none_or(|associate| actor.id == associate));
+    }
 }
 
 #[tokio::test]

@@ -155,7 +155,10 @@ impl SessionService for Fakes {
     ) -> Result<Response<LoadSessionResponse>, Status> {
         let request = request.into_inner();
         let session = self.sessions.lock().unwrap().get(&request.token_hash).cloned();
-        Ok(Response::new(LoadSessionResponse { session }))
+        // What was handed over is the cart it works on, of a guest.
+        let linked = session.as_ref().filter(|session| session.level() == SessionLevel::Linked);
+        let linked_cart_id = linked.map(|session| session.cart_id.clone()).unwrap_or_default();
+        Ok(Response::new(LoadSessionResponse { session, linked_cart_id, linked_profile_id: String::new() }))
     }
 
     async fn start_verification(

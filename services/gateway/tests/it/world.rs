@@ -167,6 +167,8 @@ impl World {
             locale: "tr-TR".into(),
             journey: JourneyId::new(now),
             cart: None,
+            linked: None,
+            assisted_by: None,
             started_at: now,
             expires_at: now.plus(Duration::from_secs(3_600)),
             idle: Duration::from_secs(600),

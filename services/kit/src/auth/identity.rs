@@ -20,12 +20,24 @@ pub enum SessionLevel {
     Identified,
 }
 
+/// What a session that was handed over may do, and with what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedScope {
+    /// The cart that was handed over, as on the wire; `None` if there was none yet.
+    pub cart: Option<String>,
+    /// Whose cart it was then; `None` for a guest's. It says nothing of who holds the session: only that the scope ends as
+    /// soon as the cart belongs to somebody else, because source or claimer were identified meanwhile.
+    pub owner: Option<ProfileId>,
+    /// Whether the cart may be changed and ordered; otherwise it may only be seen.
+    pub edit: bool,
+}
+
 /// The session part of an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionIdentity {
     /// The lineage: it survives identification.
     pub id: SessionId,
-    /// The customer, once identified.
+    /// The customer, once identified. Never that of a session that was handed over: it has `linked` instead.
     pub profile: Option<ProfileId>,
     /// How sure the mesh is of that.
     pub level: SessionLevel,
@@ -35,6 +47,12 @@ pub struct SessionIdentity {
     pub locale: String,
     /// The device's class, as i32 of [`DeviceClass`].
     pub device: i32,
+    /// What was handed over, for level LINKED.
+    #[serde(default)]
+    pub linked: Option<LinkedScope>,
+    /// The associate (OIDC subject) who acts for the customer in this session.
+    #[serde(default)]
+    pub assisted_by: Option<String>,
 }
 
 impl SessionIdentity {
@@ -109,9 +127,12 @@ impl Identity {
         self.audience() == Audience::Admin || self.scopes.iter().any(|held| held == scope)
     }
 
-    /// Who acts, for transitions and events.
+    /// Who acts, for transitions and events. What an associate does in a customer's session is the associate's doing.
     #[must_use]
     pub fn actor(&self) -> Actor {
+        if let Some(associate) = self.session.as_ref().and_then(|session| session.assisted_by.clone()) {
+            return Actor { kind: ActorKind::Associate.into(), id: associate, channel: self.channel };
+        }
         let kind = match self.audience() {
             Audience::Unspecified => ActorKind::System,
             Audience::Anonymous | Audience::Customer => ActorKind::Customer,
@@ -130,4 +151,33 @@ pub struct Caller {
     pub identity: Identity,
     /// The calling service; `None` when the gateway forwards a client's call.
     pub service: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_associate_answers_for_what_is_done_in_a_customers_session() {
+        let mut identity = Identity::system("tests");
+        identity.audience = Audience::Customer.into();
+        identity.subject = "session_1".to_owned();
+        identity.channel = Channel::Store.into();
+        let session = json!({
+            "id": uuid::Uuid::from_u128(1), "profile": null, "level": "linked", "journey": uuid::Uuid::from_u128(2),
+            "locale": "tr-TR", "device": 1,
+        });
+        // As a release without hand-over signed it.
+        identity.session = serde_json::from_value(session).unwrap();
+        assert_eq!((identity.actor().kind(), identity.actor().id.as_str()), (ActorKind::Customer, "session_1"));
+        let session = identity.session.as_mut().unwrap();
+        session.assisted_by = Some("ayse".to_owned());
+        session.linked = Some(LinkedScope { cart: Some("cart_1".to_owned()), owner: None, edit: true });
+        let actor = identity.actor();
+        assert_eq!((actor.kind(), actor.id.as_str(), actor.channel()), (ActorKind::Associate, "ayse", Channel::Store));
+        let carried: Identity = serde_json::from_str(&serde_json::to_string(&identity).unwrap()).unwrap();
+        assert_eq!(carried, identity);
+    }
 }

@@ -7,7 +7,7 @@ use omnimesh_proto::access::v1::Audience;
 
 use super::store::Fields;
 use crate::{
-    auth::{Identity, SessionIdentity, SessionLevel},
+    auth::{Identity, LinkedScope, SessionIdentity, SessionLevel},
     clock::Timestamp,
     ids::{JourneyId, ProfileId, SessionId},
 };
@@ -33,6 +33,10 @@ pub struct LiveSession {
     pub journey: JourneyId,
     /// The cart's id, as on the wire.
     pub cart: Option<String>,
+    /// What was handed over, for level LINKED.
+    pub linked: Option<LinkedScope>,
+    /// The associate (OIDC subject) who acts for the customer in this session.
+    pub assisted_by: Option<String>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ends whatever happens.
@@ -69,6 +73,8 @@ impl LiveSession {
                 journey: self.journey,
                 locale: self.locale.clone(),
                 device: self.device,
+                linked: self.linked.clone(),
+                assisted_by: self.assisted_by.clone(),
             }),
             stores: Vec::new(),
             account: None,
@@ -85,6 +91,7 @@ impl LiveSession {
     pub(super) fn to_fields(&self) -> Fields {
         let optional = |value: Option<String>| value.unwrap_or_default();
         let version = self.version.to_string();
+        let linked = self.linked.as_ref();
         [
             ("token_hash", hash_text(&self.token_hash)),
             ("profile", optional(self.profile.map(|profile| profile.to_string()))),
@@ -94,6 +101,10 @@ impl LiveSession {
             ("locale", self.locale.clone()),
             ("journey", self.journey.to_string()),
             ("cart", optional(self.cart.clone())),
+            ("linked", scope_text(linked).to_owned()),
+            ("linked_cart", optional(linked.and_then(|scope| scope.cart.clone()))),
+            ("linked_owner", optional(linked.and_then(|scope| scope.owner).map(|owner| owner.to_string()))),
+            ("assisted_by", optional(self.assisted_by.clone())),
             ("started_at", self.started_at.micros().to_string()),
             ("expires_at", self.expires_at.micros().to_string()),
             ("idle_seconds", self.idle.as_secs().to_string()),
@@ -122,6 +133,9 @@ impl LiveSession {
             locale: text("locale")?.to_owned(),
             journey: text("journey")?.parse().ok()?,
             cart: optional("cart")?,
+            linked: linked_of(fields)?,
+            // A release without hand-over wrote no such field.
+            assisted_by: optional("assisted_by").flatten(),
             started_at: micros("started_at")?,
             expires_at: micros("expires_at")?,
             idle: Duration::from_secs(text("idle_seconds")?.parse().ok()?),
@@ -134,6 +148,30 @@ impl LiveSession {
 
 pub(super) fn hash_text(hash: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(hash)
+}
+
+/// The scope's fields; a release without hand-over wrote none of them. `None` if they have an unknown form.
+fn linked_of(fields: &HashMap<String, String>) -> Option<Option<LinkedScope>> {
+    let text = |name: &str| fields.get(name).filter(|text| !text.is_empty()).cloned();
+    let edit = match text("linked").as_deref() {
+        None => return Some(None),
+        Some("edit") => true,
+        Some("read") => false,
+        Some(_) => return None,
+    };
+    let owner = match text("linked_owner") {
+        Some(owner) => Some(owner.parse().ok()?),
+        None => None,
+    };
+    Some(Some(LinkedScope { cart: text("linked_cart"), owner, edit }))
+}
+
+fn scope_text(scope: Option<&LinkedScope>) -> &'static str {
+    match scope {
+        None => "",
+        Some(scope) if scope.edit => "edit",
+        Some(_) => "read",
+    }
 }
 
 pub(super) fn level_text(level: SessionLevel) -> &'static str {

@@ -2,7 +2,7 @@ use omnimesh_proto::common::v1::{Channel, DeviceClass};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
-use crate::{clock::Timestamp, ids::JourneyId, redis_connection::test_url};
+use crate::{auth::LinkedScope, clock::Timestamp, ids::JourneyId, redis_connection::test_url};
 
 /// The suite, once for each store.
 macro_rules! on_both_stores {
@@ -28,6 +28,7 @@ on_both_stores!(
     idleness_ends_a_session_unless_it_is_used,
     the_absolute_expiry_forgets_it,
     what_another_release_wrote_is_loaded_again,
+    what_was_handed_over_is_kept,
     concurrent_rises_of_privilege_have_one_winner,
 );
 
@@ -49,6 +50,8 @@ fn session(clock: &Clock) -> (LiveSession, SessionToken) {
         locale: "tr-TR".to_owned(),
         journey: JourneyId::new(now),
         cart: None,
+        linked: None,
+        assisted_by: None,
         started_at: now,
         expires_at: now.plus(Duration::from_secs(86_400)),
         idle: Duration::from_secs(1_800),
@@ -183,6 +186,35 @@ async fn what_another_release_wrote_is_loaded_again(sessions: LiveSessions, cloc
     sessions.store.change(session.id, change, &clock).await.unwrap();
     assert_eq!(sessions.authenticate(&token).await.unwrap(), Found::Missing);
     assert!(sessions.put(&session).await.unwrap());
+    assert_eq!(sessions.authenticate(&token).await.unwrap(), Found::Live(session));
+}
+
+async fn what_was_handed_over_is_kept(sessions: LiveSessions, clock: Clock) {
+    let cart = Some("cart_1".to_owned());
+    let owner = Some(ProfileId::new(clock.now()));
+    for (scope, assisted_by) in [
+        (LinkedScope { cart: cart.clone(), owner, edit: true }, Some("ayse".to_owned())),
+        (LinkedScope { cart, owner: None, edit: false }, None),
+        (LinkedScope { cart: None, owner: None, edit: true }, None),
+    ] {
+        let (mut session, token) = session(&clock);
+        (session.level, session.linked, session.assisted_by) = (SessionLevel::Linked, Some(scope), assisted_by);
+        sessions.put(&session).await.unwrap();
+        assert_eq!(sessions.authenticate(&token).await.unwrap(), Found::Live(session.clone()));
+        let identity = session.identity().session.unwrap();
+        assert_eq!((identity.linked, identity.assisted_by), (session.linked.clone(), session.assisted_by.clone()));
+        // Identification drops the scope.
+        let (raised, new) = raised(&LiveSession { linked: None, ..session.clone() });
+        assert!(sessions.rotate(&raised, &session.token_hash).await.unwrap());
+        assert_eq!(sessions.authenticate(&new).await.unwrap().live().unwrap().linked, None);
+    }
+    // A release without hand-over wrote none of these fields.
+    let (session, token) = session(&clock);
+    let mut set = session.to_fields();
+    set.retain(|field, _| !["linked", "linked_cart", "linked_owner", "assisted_by"].contains(field));
+    let expire_at = Some(session.expires_at);
+    let change = Change { create: true, replace: true, conditions: vec![], set, raise: vec![], expire_at };
+    sessions.store.change(session.id, change, &clock).await.unwrap();
     assert_eq!(sessions.authenticate(&token).await.unwrap(), Found::Live(session));
 }
 

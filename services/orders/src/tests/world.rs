@@ -149,6 +149,8 @@ pub(super) fn customer() -> Call {
             journey: JourneyId::new(START),
             locale: "tr-TR".to_owned(),
             device: 1,
+            linked: None,
+            assisted_by: None,
         });
     })
 }

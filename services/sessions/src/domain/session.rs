@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omnimesh_kit::{
-    auth::SessionLevel,
+    auth::{LinkedScope, SessionLevel},
     clock::Timestamp,
     ids::{JourneyId, ProfileId, SessionId},
     session::LiveSession,
@@ -34,6 +34,10 @@ pub(crate) struct Session {
     pub profile: Option<ProfileId>,
     /// The cart it works on, as on the wire.
     pub cart: Option<String>,
+    /// What was handed over, for level LINKED.
+    pub linked: Option<LinkedScope>,
+    /// The associate (OIDC subject) who acts for the customer.
+    pub assisted_by: Option<String>,
     /// The journey it continues.
     pub journey: JourneyId,
     /// The store that the device said it stands in; may be empty.
@@ -98,6 +102,8 @@ impl Session {
             locale: self.locale.clone(),
             journey: self.journey,
             cart: self.cart.clone(),
+            linked: self.linked.clone(),
+            assisted_by: self.assisted_by.clone(),
             started_at: self.started_at,
             expires_at: self.expires_at,
             idle: self.idle.unwrap_or(whole),
@@ -128,8 +134,14 @@ impl Session {
             expire_time: Some(self.expires_at.to_proto()),
             version: self.version,
             location_id: self.location.clone(),
+            linked_scope: self.linked.as_ref().map_or(proto::HandoffScope::Unspecified, scope).into(),
+            assisted_by: self.assisted_by.clone().unwrap_or_default(),
         }
     }
+}
+
+fn scope(linked: &LinkedScope) -> proto::HandoffScope {
+    if linked.edit { proto::HandoffScope::Edit } else { proto::HandoffScope::Read }
 }
 
 /// The scope by which a key is bound to a channel: `channel:WEB`.

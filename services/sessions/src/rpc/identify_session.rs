@@ -235,7 +235,8 @@ async fn resolve(app: &App, call: &Call, identifier: VerifiedIdentifier) -> Resu
 
 /// The cart to go on with: never one of somebody whom the session belonged to before.
 async fn claim(app: &App, call: &Call, id: SessionId, profile: ProfileId) -> Result<Option<String>, Error> {
-    let request = ClaimCartRequest { session_id: id.to_string(), profile_id: profile.to_string() };
+    let request =
+        ClaimCartRequest { session_id: id.to_string(), profile_id: profile.to_string(), handed_cart_id: String::new() };
     let mut carts = CartServiceClient::new(app.deps.links.to("carts", call).idempotent());
     let claimed = carts.claim_cart(request).await.map_err(Fault::upstream)?.into_inner();
     let Some(cart) = claimed.cart else { return Ok(None) };

@@ -54,6 +54,8 @@ pub(super) async fn run(
         level: SessionLevel::Guest,
         profile: None,
         cart: None,
+        linked: None,
+        assisted_by: None,
         journey: JourneyId::new(now),
         location,
         started_at: now,

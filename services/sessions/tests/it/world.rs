@@ -1,9 +1,6 @@
 //! A sessions service with stand-ins for profiles and carts, called as the gateway would.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use omnimesh_kit::{
     auth::{Caller, Identity, TokenKey},
@@ -11,7 +8,6 @@ use omnimesh_kit::{
     call::Call,
     clock::Clock,
     config::Settings,
-    ids::ProfileId,
     lifecycle::Lifecycle,
     links::{BoundLink, Links},
     outbox,
@@ -24,9 +20,9 @@ use omnimesh_kit::{
 };
 use omnimesh_proto::{
     access::v1::Audience,
-    carts::v1::{self as carts, cart_service_server::CartService},
+    carts::v1 as carts,
     common::v1::{Channel, Contact, DeviceClass, contact},
-    profiles::v1::{self as profiles, profile_service_server::ProfileService},
+    profiles::v1 as profiles,
     sessions::v1::{
         CompleteVerificationRequest, IdentifySessionRequest, IdentifySessionResponse, LoadSessionRequest, Session,
         StartSessionRequest, StartVerificationRequest, WatchVerificationsRequest,
@@ -36,6 +32,8 @@ use omnimesh_proto::{
 };
 use tonic::{Request, Response, Status, service::Routes};
 use tonic_types::StatusExt as _;
+
+use crate::fakes::Fakes;
 
 pub(crate) struct World {
     pub(crate) db: Arc<TestDb>,
@@ -247,102 +245,4 @@ pub(crate) fn staff(store: &str, scopes: &[&str]) -> Call {
 pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
     let status = result.expect_err("the call is refused");
     status.get_details_error_info().map_or_else(|| format!("{status:?}"), |info| info.reason)
-}
-
-/// Profiles and carts, as far as sessions needs them.
-#[derive(Clone, Default)]
-pub(crate) struct Fakes(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    profiles: HashMap<(i32, String), ProfileId>,
-    guest_carts: HashMap<String, String>,
-    carts: HashMap<String, String>,
-    down: bool,
-}
-
-impl Fakes {
-    pub(crate) fn fill_cart(&self, session: &str, cart: &str) {
-        self.0.lock().unwrap().guest_carts.insert(session.to_owned(), cart.to_owned());
-    }
-
-    pub(crate) fn set_down(&self, down: bool) {
-        self.0.lock().unwrap().down = down;
-    }
-
-    fn claim(&self, session: &str, profile: &str) -> Result<Option<carts::Cart>, Status> {
-        let mut state = self.0.lock().unwrap();
-        if state.down {
-            return Err(Status::unavailable("carts are down"));
-        }
-        if let Some(guest) = state.guest_carts.remove(session) {
-            state.carts.entry(profile.to_owned()).or_insert(guest);
-        }
-        let cart_id = state.carts.get(profile).cloned();
-        Ok(cart_id.map(|cart_id| carts::Cart { cart_id, profile_id: profile.to_owned(), ..Default::default() }))
-    }
-}
-
-#[tonic::async_trait]
-impl ProfileService for Fakes {
-    async fn resolve_profile(
-        &self,
-        request: Request<profiles::ResolveProfileRequest>,
-    ) -> Result<Response<profiles::ResolveProfileResponse>, Status> {
-        let request = request.into_inner();
-        let identifier = request.identifiers.first().unwrap().clone();
-        let mut state = self.0.lock().unwrap();
-        let next = ProfileId(uuid::Uuid::from_u128(state.profiles.len() as u128 + 1));
-        let id = *state.profiles.entry((identifier.r#type, identifier.value)).or_insert(next);
-        let profile = profiles::Profile { profile_id: id.to_string(), ..Default::default() };
-        Ok(Response::new(profiles::ResolveProfileResponse { profile: Some(profile), created: id == next }))
-    }
-
-    async fn get_profile(
-        &self,
-        _: Request<profiles::GetProfileRequest>,
-    ) -> Result<Response<profiles::GetProfileResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
-}
-
-macro_rules! carts {
-    ($($unused:ident: $request:ident => $response:ident;)+) => {
-        #[tonic::async_trait]
-        impl CartService for Fakes {
-            type WatchCartStream = futures::stream::Empty<Result<carts::WatchCartResponse, Status>>;
-
-            async fn claim_cart(
-                &self,
-                request: Request<carts::ClaimCartRequest>,
-            ) -> Result<Response<carts::ClaimCartResponse>, Status> {
-                let request = request.into_inner();
-                let cart = self.claim(&request.session_id, &request.profile_id)?;
-                Ok(Response::new(carts::ClaimCartResponse { cart }))
-            }
-
-            async fn watch_cart(
-                &self,
-                _: Request<carts::WatchCartRequest>,
-            ) -> Result<Response<Self::WatchCartStream>, Status> {
-                Err(Status::unimplemented("not asked"))
-            }
-
-            $(async fn $unused(&self, _: Request<carts::$request>) -> Result<Response<carts::$response>, Status> {
-                Err(Status::unimplemented("not asked"))
-            })+
-        }
-    };
-}
-
-carts! {
-    get_cart: GetCartRequest => GetCartResponse;
-    add_line: AddLineRequest => AddLineResponse;
-    change_line: ChangeLineRequest => ChangeLineResponse;
-    remove_line: RemoveLineRequest => RemoveLineResponse;
-    apply_coupon: ApplyCouponRequest => ApplyCouponResponse;
-    set_delivery: SetDeliveryRequest => SetDeliveryResponse;
-    merge_carts: MergeCartsRequest => MergeCartsResponse;
-    freeze_cart: FreezeCartRequest => FreezeCartResponse;
-    thaw_cart: ThawCartRequest => ThawCartResponse;
 }
