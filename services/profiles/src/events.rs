@@ -14,7 +14,10 @@ use omnimesh_proto::{events::v1::Event, profiles::v1::InteractionKind};
 
 use crate::{
     domain::timeline::{Happening, holder_at, read},
-    store::{self as sql, Interaction, OrderOwner},
+    store::{
+        owners::{self, OrderOwner},
+        timeline::{self, Interaction},
+    },
 };
 
 /// Fills the timeline.
@@ -38,44 +41,44 @@ async fn record(tx: &mut Tx, happening: Happening) -> Result<(), store::Error> {
             session: happening.session.clone(),
             placed_at: happening.occurred_at,
         };
-        sql::insert_order_owner(tx, &happening.order, &owner).await?;
-        sql::attach_order(tx, &happening.order, &owner).await?;
+        owners::insert_order_owner(tx, &happening.order, &owner).await?;
+        owners::attach_order(tx, &happening.order, &owner).await?;
     }
     let mut profile = happening.profile;
     let (mut lineage, mut attach_at) = (happening.session.clone(), happening.occurred_at);
     if !happening.order.is_empty()
-        && let Some(owner) = sql::order_owner(tx, &happening.order).await?
+        && let Some(owner) = owners::order_owner(tx, &happening.order).await?
     {
         (profile, lineage, attach_at) = (owner.profile, owner.session, owner.placed_at);
     }
     let fixed = profile.is_some();
     if !lineage.is_empty() {
-        sql::lock_lineage(tx, &lineage, now).await?;
+        owners::lock_lineage(tx, &lineage, now).await?;
         if let (InteractionKind::Identified, Some(holder)) = (happening.kind, profile) {
-            sql::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
+            owners::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
             reattach(tx, &lineage).await?;
         }
         if happening.kind == InteractionKind::OrderPlaced {
             reattach(tx, &lineage).await?;
         }
         if profile.is_none() {
-            profile = holder_at(&sql::holders(tx, &lineage).await?, attach_at);
+            profile = holder_at(&owners::holders(tx, &lineage).await?, attach_at);
         }
     }
     if profile.is_none() && lineage.is_empty() && happening.order.is_empty() {
         // Nobody's, and nothing will ever tell whose.
         return Ok(());
     }
-    sql::insert_interaction(tx, &Interaction { happening, profile, fixed, lineage, attach_at }).await
+    timeline::insert_interaction(tx, &Interaction { happening, profile, fixed, lineage, attach_at }).await
 }
 
 /// Gives what a session did to those who held it then.
 async fn reattach(tx: &mut Tx, lineage: &str) -> Result<(), store::Error> {
-    let holders = sql::holders(tx, lineage).await?;
+    let holders = owners::holders(tx, lineage).await?;
     let mut from = Timestamp::from_micros(i64::MIN);
     for (index, (_, profile)) in holders.iter().enumerate() {
         let until = holders.get(index + 1).map_or(Timestamp::from_micros(i64::MAX), |(since, _)| *since);
-        sql::attach_lineage(tx, lineage, from, until, *profile).await?;
+        owners::attach_lineage(tx, lineage, from, until, *profile).await?;
         from = until;
     }
     Ok(())

@@ -9,20 +9,25 @@ mod domain;
 mod error;
 mod events;
 mod rpc;
+mod settings;
 pub mod store;
 
 use std::sync::Arc;
 
 use omnimesh_kit::{
-    config,
+    auth::oidc::Oidc,
+    config::{self, IssuerKind},
     inbox::Consumer,
     service::{Deps, Module},
     store::Migrations,
 };
 use omnimesh_proto::profiles::v1::{
+    consent_service_server::ConsentServiceServer, customer_view_service_server::CustomerViewServiceServer,
     profile_service_server::ProfileServiceServer, timeline_service_server::TimelineServiceServer,
 };
 use tonic::service::Routes;
+
+pub use settings::ProfilesSettings;
 
 /// The service's name.
 pub const NAME: &str = "profiles";
@@ -34,13 +39,20 @@ pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[(100, "profiles", include_str!("../migrations/sqlite/100_profiles.sql"))],
 };
 
-/// Builds the service.
+/// Builds the service. To be called within a Tokio runtime.
 ///
 /// # Errors
-/// None at present: it has no settings of its own.
+/// If its section of the settings, or a customer issuer, can't be used.
 pub fn build(deps: Deps) -> Result<Module, config::Error> {
-    let app = rpc::App(Arc::new(deps));
-    let routes = Routes::new(ProfileServiceServer::new(app.clone())).add_service(TimelineServiceServer::new(app));
+    let settings: ProfilesSettings = deps.settings.section(NAME)?;
+    settings.check()?;
+    let issuers = deps.settings.oidc.iter().filter(|issuer| issuer.kind == IssuerKind::Customer);
+    let oidc = Oidc::new(issuers, deps.clock.clone()).map_err(|error| config::Error::at("oidc", error.to_string()))?;
+    let app = rpc::App(Arc::new(rpc::Inner { settings, oidc, deps }));
+    let routes = Routes::new(ProfileServiceServer::new(app.clone()))
+        .add_service(ConsentServiceServer::new(app.clone()))
+        .add_service(CustomerViewServiceServer::new(app.clone()))
+        .add_service(TimelineServiceServer::new(app));
     let consumers = ["sessions", "carts", "orders"]
         .map(|producer| Consumer { group: NAME, producer, handler: Arc::new(events::Timeline) })
         .into();

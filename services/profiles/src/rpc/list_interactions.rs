@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{App, profile_of};
 use crate::{
     error::Error,
-    store::{self, InteractionId},
+    store::timeline::{self, InteractionId},
 };
 
 pub(super) async fn run(
@@ -37,7 +37,7 @@ pub(super) async fn run(
         _ => return Err(Fault::internal("a page token of another form").into()),
     };
     let mut conn = app.db.read().await?;
-    let mut found = store::interactions(&mut conn, profile, after, size + 1).await?;
+    let mut found = timeline::interactions(&mut conn, profile, after, size + 1).await?;
     let page = usize::try_from(size).unwrap_or(usize::MAX);
     let more = found.len() > page;
     found.truncate(page);

@@ -1,32 +1,79 @@
 //! The use cases, one file each.
 
+mod accept_merge_suggestion;
+mod check_consent;
+mod erase_profile;
+mod export_profile;
+mod get_customer_view;
+mod get_erasure;
 mod get_profile;
+mod list_consents;
 mod list_interactions;
+mod list_merge_suggestions;
+mod merge_profiles;
+mod record_assertions;
+mod record_consent;
+mod record_interaction;
+mod reject_merge_suggestion;
 mod resolve_profile;
+mod search_profiles;
+mod split_profile;
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, pin::Pin, sync::Arc};
 
-use omnimesh_kit::{auth::SessionLevel, call::Call, error::Fault, ids::ProfileId, service::Deps, validate::Violations};
-use omnimesh_proto::profiles::v1 as proto;
+use futures::Stream;
+use omnimesh_kit::{
+    auth::{SessionLevel, oidc::Oidc},
+    call::Call,
+    error::Fault,
+    ids::ProfileId,
+    service::Deps,
+    validate::Violations,
+};
 use omnimesh_proto::{
     common::v1::ErrorReason,
     profiles::v1::{
-        GetProfileRequest, GetProfileResponse, ListInteractionsRequest, ListInteractionsResponse,
-        ResolveProfileRequest, ResolveProfileResponse, profile_service_server::ProfileService,
+        AcceptMergeSuggestionRequest, AcceptMergeSuggestionResponse, CheckConsentRequest, CheckConsentResponse,
+        EraseProfileRequest, EraseProfileResponse, ExportProfileRequest, ExportProfileResponse, GetCustomerViewRequest,
+        GetCustomerViewResponse, GetErasureRequest, GetErasureResponse, GetProfileRequest, GetProfileResponse,
+        ListConsentsRequest, ListConsentsResponse, ListInteractionsRequest, ListInteractionsResponse,
+        ListMergeSuggestionsRequest, ListMergeSuggestionsResponse, MergeProfilesRequest, MergeProfilesResponse,
+        RecordAssertionsRequest, RecordAssertionsResponse, RecordConsentRequest, RecordConsentResponse,
+        RecordInteractionRequest, RecordInteractionResponse, RejectMergeSuggestionRequest,
+        RejectMergeSuggestionResponse, ResolveProfileRequest, ResolveProfileResponse, SearchProfilesRequest,
+        SearchProfilesResponse, SplitProfileRequest, SplitProfileResponse, consent_service_server::ConsentService,
+        customer_view_service_server::CustomerViewService, profile_service_server::ProfileService,
         timeline_service_server::TimelineService,
     },
 };
 use tonic::{Request, Response, Status};
 
+use crate::settings::ProfilesSettings;
+
 /// What the use cases share. Clones share it.
 #[derive(Clone)]
-pub(crate) struct App(pub(crate) Arc<Deps>);
+pub(crate) struct App(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) settings: ProfilesSettings,
+    /// The customers' issuers.
+    pub(crate) oidc: Oidc,
+    pub(crate) deps: Deps,
+}
 
 impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Deref for Inner {
     type Target = Deps;
 
     fn deref(&self) -> &Deps {
-        &self.0
+        &self.deps
     }
 }
 
@@ -55,109 +102,50 @@ fn profile_of(call: &Call, named: &str) -> Result<ProfileId, Fault> {
     }
 }
 
-#[tonic::async_trait]
-impl ProfileService for App {
-    async fn resolve_profile(
-        &self,
-        request: Request<ResolveProfileRequest>,
-    ) -> Result<Response<ResolveProfileResponse>, Status> {
-        let call = Call::of(&request)?;
-        Ok(resolve_profile::run(self, call, request.into_inner()).await?)
-    }
+/// Each RPC is a module of its name. A macro around the whole impl, because async_trait looks before inner macros do.
+macro_rules! serve {
+    ($service:ident { $(type $stream:ident = $item:ty;)? } $($method:ident: $request:ty => $response:ty;)+) => {
+        #[tonic::async_trait]
+        impl $service for App {
+            $(type $stream = $item;)?
 
-    async fn get_profile(&self, request: Request<GetProfileRequest>) -> Result<Response<GetProfileResponse>, Status> {
-        let call = Call::of(&request)?;
-        Ok(get_profile::run(self, call, request.into_inner()).await?)
-    }
-
-    async fn record_assertions(
-        &self,
-        _request: Request<proto::RecordAssertionsRequest>,
-    ) -> Result<Response<proto::RecordAssertionsResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn search_profiles(
-        &self,
-        _request: Request<proto::SearchProfilesRequest>,
-    ) -> Result<Response<proto::SearchProfilesResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn merge_profiles(
-        &self,
-        _request: Request<proto::MergeProfilesRequest>,
-    ) -> Result<Response<proto::MergeProfilesResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn split_profile(
-        &self,
-        _request: Request<proto::SplitProfileRequest>,
-    ) -> Result<Response<proto::SplitProfileResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn list_merge_suggestions(
-        &self,
-        _request: Request<proto::ListMergeSuggestionsRequest>,
-    ) -> Result<Response<proto::ListMergeSuggestionsResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn accept_merge_suggestion(
-        &self,
-        _request: Request<proto::AcceptMergeSuggestionRequest>,
-    ) -> Result<Response<proto::AcceptMergeSuggestionResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn reject_merge_suggestion(
-        &self,
-        _request: Request<proto::RejectMergeSuggestionRequest>,
-    ) -> Result<Response<proto::RejectMergeSuggestionResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn erase_profile(
-        &self,
-        _request: Request<proto::EraseProfileRequest>,
-    ) -> Result<Response<proto::EraseProfileResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    async fn get_erasure(
-        &self,
-        _request: Request<proto::GetErasureRequest>,
-    ) -> Result<Response<proto::GetErasureResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
-
-    type ExportProfileStream =
-        std::pin::Pin<Box<dyn futures::Stream<Item = Result<proto::ExportProfileResponse, Status>> + Send>>;
-
-    async fn export_profile(
-        &self,
-        _request: Request<proto::ExportProfileRequest>,
-    ) -> Result<Response<Self::ExportProfileStream>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
+            $(async fn $method(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
+                let call = Call::of(&request)?;
+                Ok($method::run(self, call, request.into_inner()).await?)
+            })+
+        }
+    };
 }
 
-#[tonic::async_trait]
-impl TimelineService for App {
-    async fn list_interactions(
-        &self,
-        request: Request<ListInteractionsRequest>,
-    ) -> Result<Response<ListInteractionsResponse>, Status> {
-        let call = Call::of(&request)?;
-        Ok(list_interactions::run(self, call, request.into_inner()).await?)
-    }
+/// The parts of an export.
+type Exported = Pin<Box<dyn Stream<Item = Result<ExportProfileResponse, Status>> + Send>>;
 
-    async fn record_interaction(
-        &self,
-        _request: Request<proto::RecordInteractionRequest>,
-    ) -> Result<Response<proto::RecordInteractionResponse>, Status> {
-        Err(Status::unimplemented("scaffold"))
-    }
+serve! { ProfileService { type ExportProfileStream = Exported; }
+    record_assertions: RecordAssertionsRequest => RecordAssertionsResponse;
+    resolve_profile: ResolveProfileRequest => ResolveProfileResponse;
+    get_profile: GetProfileRequest => GetProfileResponse;
+    search_profiles: SearchProfilesRequest => SearchProfilesResponse;
+    merge_profiles: MergeProfilesRequest => MergeProfilesResponse;
+    split_profile: SplitProfileRequest => SplitProfileResponse;
+    list_merge_suggestions: ListMergeSuggestionsRequest => ListMergeSuggestionsResponse;
+    accept_merge_suggestion: AcceptMergeSuggestionRequest => AcceptMergeSuggestionResponse;
+    reject_merge_suggestion: RejectMergeSuggestionRequest => RejectMergeSuggestionResponse;
+    erase_profile: EraseProfileRequest => EraseProfileResponse;
+    get_erasure: GetErasureRequest => GetErasureResponse;
+    export_profile: ExportProfileRequest => Exported;
+}
+
+serve! { TimelineService {}
+    list_interactions: ListInteractionsRequest => ListInteractionsResponse;
+    record_interaction: RecordInteractionRequest => RecordInteractionResponse;
+}
+
+serve! { ConsentService {}
+    record_consent: RecordConsentRequest => RecordConsentResponse;
+    check_consent: CheckConsentRequest => CheckConsentResponse;
+    list_consents: ListConsentsRequest => ListConsentsResponse;
+}
+
+serve! { CustomerViewService {}
+    get_customer_view: GetCustomerViewRequest => GetCustomerViewResponse;
 }

@@ -19,7 +19,10 @@ use super::App;
 use crate::{
     domain::identifier::Identifier,
     error::Error,
-    store::{self, NewIdentifier, Profile},
+    store::{
+        identifiers::{self, NewIdentifier},
+        profiles::{self, Profile},
+    },
 };
 
 const MAX: usize = 10;
@@ -63,7 +66,7 @@ type Known = (i32, [u8; 32], Identifier);
 async fn resolve(tx: &mut Tx, call: &Call, known: &[Known], create: bool) -> Result<ResolveProfileResponse, Error> {
     let mut owners = Vec::new();
     for (kind, hash, _) in known {
-        owners.push(store::owner(tx, *kind, hash).await?);
+        owners.push(identifiers::owner(tx, *kind, hash).await?);
     }
     let oldest = owners.iter().flatten().min_by_key(|profile| (profile.created_at, profile.id)).copied();
     let now = tx.now();
@@ -73,9 +76,9 @@ async fn resolve(tx: &mut Tx, call: &Call, known: &[Known], create: bool) -> Res
         None => return Err(Fault::not_found("profile", "").into()),
     };
     if created {
-        store::insert_profile(tx, profile.id, now).await?;
+        profiles::insert_profile(tx, profile.id, now).await?;
         let event = ProfileCreated { profile_id: profile.id.to_string() };
-        let number = store::count_event(tx, profile.id, 0).await?;
+        let number = profiles::count_event(tx, profile.id, 0).await?;
         outbox::append(tx, call, &event.profile_id, number, &event).await?;
     }
     // What another profile has stays there until profiles can be merged.
@@ -85,11 +88,11 @@ async fn resolve(tx: &mut Tx, call: &Call, known: &[Known], create: bool) -> Res
     }
     if !new.is_empty() {
         let event = IdentifierVerified { profile_id: profile.id.to_string() };
-        let number = store::count_event(tx, profile.id, i64::from(!created)).await?;
+        let number = profiles::count_event(tx, profile.id, i64::from(!created)).await?;
         profile.version += i64::from(!created);
         outbox::append(tx, call, &event.profile_id, number, &event).await?;
     }
-    Ok(ResolveProfileResponse { profile: Some(store::whole(tx, profile).await?), created })
+    Ok(ResolveProfileResponse { profile: Some(identifiers::whole(tx, profile).await?), created })
 }
 
 async fn attach(
@@ -107,7 +110,7 @@ async fn attach(
         verified_at: now,
         source: call.identity().channel,
     };
-    if store::insert_identifier(tx, profile, &new).await? { Ok(()) } else { Err(Error::Raced) }
+    if identifiers::insert_identifier(tx, profile, &new).await? { Ok(()) } else { Err(Error::Raced) }
 }
 
 impl App {

@@ -15,7 +15,9 @@ use crate::world::{customer, reason, resolve, service, worlds};
 #[tokio::test]
 async fn every_statement_prepares() {
     for world in worlds().await {
-        testing::prepare_all(&world.db, omnimesh_profiles::store::STATEMENTS).await;
+        for statements in omnimesh_profiles::store::STATEMENTS {
+            testing::prepare_all(&world.db, statements).await;
+        }
     }
 }
 

@@ -1,0 +1,92 @@
+//! Whose a session or an order is, so that what happened in it finds its customer.
+
+use omnimesh_kit::{
+    args,
+    clock::Timestamp,
+    ids::ProfileId,
+    store::{Conn, Error},
+};
+use uuid::Uuid;
+
+omnimesh_kit::statements! {
+    /// Locks a session's row; makes it if it is new.
+    LINEAGE_LOCK = "INSERT INTO lineages (session_id, touched) VALUES ($1, $2) \
+        ON CONFLICT (session_id) DO UPDATE SET touched = excluded.touched";
+    /// Whose a session is from a moment on.
+    HOLDER_INSERT = "INSERT INTO holders (session_id, since, profile_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    /// All of them, in the order of time.
+    HOLDERS = "SELECT since, profile_id FROM holders WHERE session_id = $1 ORDER BY since LIMIT 1000";
+    /// Gives what a session did in a time to a profile, but for what says itself whose it is.
+    LINEAGE_ATTACH = "UPDATE interactions SET profile_id = $4 WHERE lineage = $1 AND attach_at >= $2 AND attach_at < $3 \
+        AND fixed = $5";
+    /// Whose an order is.
+    ORDER_OWNER_INSERT = "INSERT INTO order_owners (order_id, profile_id, session_id, placed_at) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT DO NOTHING";
+    /// The same, asked.
+    ORDER_OWNER = "SELECT profile_id, session_id, placed_at FROM order_owners WHERE order_id = $1";
+    /// Gives what is known of an order to its owner.
+    ORDER_ATTACH = "UPDATE interactions SET profile_id = $2, fixed = $3, lineage = $4, attach_at = $5 WHERE order_id = $1";
+}
+
+/// Locks a session's row until the transaction ends.
+pub(crate) async fn lock_lineage(conn: &mut Conn, session: &str, now: Timestamp) -> Result<(), Error> {
+    conn.execute(LINEAGE_LOCK, args![session, now]).await.map(drop)
+}
+
+/// Whose a session is from a moment on.
+pub(crate) async fn insert_holder(
+    conn: &mut Conn,
+    session: &str,
+    since: Timestamp,
+    profile: ProfileId,
+) -> Result<(), Error> {
+    conn.execute(HOLDER_INSERT, args![session, since, profile.0]).await.map(drop)
+}
+
+/// All of them, in the order of time.
+pub(crate) async fn holders(conn: &mut Conn, session: &str) -> Result<Vec<(Timestamp, ProfileId)>, Error> {
+    let rows = conn.fetch_all(HOLDERS, args![session]).await?;
+    rows.iter().map(|row| Ok((row.get("since")?, ProfileId(row.get("profile_id")?)))).collect()
+}
+
+/// Gives what a session did from a moment until another to a profile.
+pub(crate) async fn attach_lineage(
+    conn: &mut Conn,
+    session: &str,
+    from: Timestamp,
+    until: Timestamp,
+    profile: ProfileId,
+) -> Result<(), Error> {
+    conn.execute(LINEAGE_ATTACH, args![session, from, until, profile.0, false]).await.map(drop)
+}
+
+/// Whose an order is.
+pub(crate) struct OrderOwner {
+    pub(crate) profile: Option<ProfileId>,
+    pub(crate) session: String,
+    pub(crate) placed_at: Timestamp,
+}
+
+/// Whose an order is; the first word stands.
+pub(crate) async fn insert_order_owner(conn: &mut Conn, order: &str, owner: &OrderOwner) -> Result<(), Error> {
+    let profile = owner.profile.map(|profile| profile.0);
+    conn.execute(ORDER_OWNER_INSERT, args![order, profile, &owner.session, owner.placed_at]).await.map(drop)
+}
+
+/// Whose an order is, as far as it is known.
+pub(crate) async fn order_owner(conn: &mut Conn, order: &str) -> Result<Option<OrderOwner>, Error> {
+    let row = conn.fetch_optional(ORDER_OWNER, args![order]).await?;
+    row.map(|row| {
+        let profile = row.get::<Option<Uuid>>("profile_id")?.map(ProfileId);
+        Ok(OrderOwner { profile, session: row.get("session_id")?, placed_at: row.get("placed_at")? })
+    })
+    .transpose()
+}
+
+/// Gives what was heard of an order before it was known whose it is to its owner. Holders of a guest's session follow when the
+/// session's own events are attached.
+pub(crate) async fn attach_order(conn: &mut Conn, order: &str, owner: &OrderOwner) -> Result<(), Error> {
+    let profile = owner.profile.map(|profile| profile.0);
+    let values = args![order, profile, owner.profile.is_some(), &owner.session, owner.placed_at];
+    conn.execute(ORDER_ATTACH, values).await.map(drop)
+}
