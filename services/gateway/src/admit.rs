@@ -21,13 +21,11 @@ impl Gateway {
         client: Client,
         headers: &HeaderMap,
     ) -> Result<Principal, Fault> {
-        if rule.limit_by_address {
-            self.shared.limits.address(client).await?;
-        }
+        let address = if rule.limit_by_address { Some(self.shared.limits.address(client).await?) } else { None };
         let credential = Credential::in_headers(headers)?.ok_or_else(Credential::missing)?;
         let principal = self.shared.authenticator.authenticate(credential, headers).await?;
         trace::describe(&principal.identity);
-        let caller = Caller { identity: principal.identity, service: None };
+        let caller = Caller { identity: Identity { client: address, ..principal.identity }, service: None };
         decide(rule, &caller)?;
         self.shared.limits.principal(&caller.identity).await?;
         Ok(Principal { identity: caller.identity, credential: principal.credential })

@@ -22,10 +22,15 @@ impl Limits {
 
     /// Counts a call that starts a session or tries a code.
     ///
+    /// Gives by what services count the guesses of this address themselves.
+    ///
     /// # Errors
     /// RESOURCE_EXHAUSTED, and UNAVAILABLE if nobody can count: guesses are not let through uncounted.
-    pub(crate) async fn address(&self, client: Client) -> Result<(), Fault> {
-        self.counts.enforce(&self.key(client), self.limits.per_address, "attempts from this address").await
+    pub(crate) async fn address(&self, client: Client) -> Result<String, Fault> {
+        let hash = self.hash(client);
+        let key = format!("gateway:address:{hash}");
+        self.counts.enforce(&key, self.limits.per_address, "attempts from this address").await?;
+        Ok(hash)
     }
 
     /// Counts a call of a key, a session or a staff member. Load is not refused for want of a counter.
@@ -49,8 +54,7 @@ impl Limits {
     }
 
     /// Addresses are personal data: only their keyed hash leaves this process.
-    fn key(&self, client: Client) -> String {
-        let mac = self.secrets.mac("gateway-address-limit", &[client.bucket().to_string().as_bytes()]);
-        format!("gateway:address:{}", URL_SAFE_NO_PAD.encode(mac))
+    fn hash(&self, client: Client) -> String {
+        URL_SAFE_NO_PAD.encode(self.secrets.mac("gateway-address-limit", &[client.bucket().to_string().as_bytes()]))
     }
 }

@@ -145,6 +145,25 @@ impl RateLimiter {
         })
     }
 
+    /// Takes back what [`Self::check`] counted, for attempts of which only the failures count: paying first and getting it
+    /// back on success lets no burst through, as asking first and paying afterwards would.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn give_back(&self, key: &str, limit: Limit, cost: u32) -> Result<(), Error> {
+        let (price, now) = (limit.price(cost), self.clock.now().micros());
+        match &self.store {
+            Store::Memory(memory) => {
+                memory.lock().unwrap_or_else(PoisonError::into_inner).give_back(key, price, now);
+            }
+            Store::Redis(connection) => {
+                let mut call = GIVE_BACK.key(format!("omnimesh:{{limit:{key}}}"));
+                call.arg(price).arg(now).invoke_async::<()>(&mut connection.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Like [`Self::check`] for one request, as the caller of an RPC is told.
     ///
     /// # Errors
@@ -186,6 +205,15 @@ impl Memory {
         }
         0
     }
+
+    fn give_back(&mut self, key: &str, price: i64, now: i64) {
+        if let Some(empty_at) = self.empty_at.get_mut(key) {
+            *empty_at = Timestamp::from_micros(empty_at.micros().saturating_sub(price));
+            if empty_at.micros() <= now {
+                self.empty_at.remove(key);
+            }
+        }
+    }
 }
 
 /// KEYS: the limit's key. ARGV: price, window and now in microseconds. Answers zero if taken, else microseconds to wait.
@@ -203,6 +231,19 @@ if price > 0 then
   redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', string.format('%.0f', math.max(left, 1)))
 end
 return 0",
+    )
+});
+
+/// KEYS: the limit's key. ARGV: price and now in microseconds.
+static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local price, now = tonumber(ARGV[1]), tonumber(ARGV[2])
+local empty_at = tonumber(redis.call('GET', KEYS[1]) or '0') - price
+if empty_at <= now then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', string.format('%.0f', math.ceil((empty_at - now) / 1000)))
+end",
     )
 });
 
@@ -240,6 +281,25 @@ mod tests {
         assert_eq!(fault.code(), tonic::Code::ResourceExhausted);
     }
 
+    async fn what_is_given_back_can_be_taken_again(limiter: RateLimiter, clock: Clock) {
+        let key = random_token("test");
+        let limit = Limit::new(3, 30);
+        limiter.give_back(&key, limit, 1).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), Decision::Allowed);
+        }
+        limiter.give_back(&key, limit, 1).await.unwrap();
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), Decision::Allowed);
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(10)));
+        // More than was taken gives no credit.
+        limiter.give_back(&key, limit, 3).await.unwrap();
+        limiter.give_back(&key, limit, 3).await.unwrap();
+        assert_eq!(limiter.check(&key, limit, 3).await.unwrap(), Decision::Allowed);
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(10)));
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(limiter.check(&key, limit, 3).await.unwrap(), Decision::Allowed);
+    }
+
     async fn concurrent_requests_share_one_amount(limiter: RateLimiter) {
         let key = random_token("test");
         let tries = (0..64).map(|_| limiter.check(&key, Limit::new(10, 60), 1));
@@ -251,6 +311,18 @@ mod tests {
     async fn memory_allows_the_amount_then_grows_back() {
         let clock = clock();
         allows_the_amount_then_grows_back(RateLimiter::memory(clock.clone()), clock).await;
+    }
+
+    #[tokio::test]
+    async fn memory_gives_back() {
+        let clock = clock();
+        what_is_given_back_can_be_taken_again(RateLimiter::memory(clock.clone()), clock).await;
+    }
+
+    #[tokio::test]
+    async fn redis_gives_back() {
+        let clock = clock();
+        what_is_given_back_can_be_taken_again(redis(clock.clone()), clock).await;
     }
 
     #[tokio::test]

@@ -172,6 +172,7 @@ pub(crate) fn call(audience: Audience, session: Option<SessionIdentity>) -> Call
         session,
         stores: Vec::new(),
         account: None,
+        client: None,
     };
     Call { caller: Caller { identity, service: None }, deadline: None }
 }

@@ -125,6 +125,7 @@ fn identity(key: &ApiKey) -> Result<Identity, Fault> {
         session: None,
         stores: Vec::new(),
         account: (!key.account_id.is_empty()).then(|| key.account_id.clone()),
+        client: None,
     })
 }
 

@@ -90,6 +90,7 @@ fn identity(loaded: &LoadSessionResponse) -> Result<Option<Identity>, Fault> {
         }),
         stores: Vec::new(),
         account: None,
+        client: None,
     }))
 }
 

@@ -55,6 +55,7 @@ impl Staff {
             session: None,
             stores: token.texts(&issuer.stores_claim),
             account: None,
+            client: None,
         })
     }
 }

@@ -44,16 +44,21 @@ async fn addresses_are_counted_where_codes_could_be_guessed() {
     let start = |address: &'static str| {
         told(world.post(START_SESSION, "application/json", "{}").header("x-forwarded-for", address))
     };
-    for _ in 0..2 {
-        assert_eq!(start("198.51.100.1").await.0, 200);
-    }
+    let seen = || world.fakes.last_seen().1.identity().client.clone();
+    assert_eq!(start("198.51.100.1").await.0, 200);
+    let first = seen().expect("services count by the address too");
+    assert!(!first.contains("198"), "a hash, and not the address");
+    assert_eq!(start("198.51.100.1").await.0, 200);
+    assert_eq!(seen().as_ref(), Some(&first));
     // What stands before the proxy's own word is the client's invention.
     assert_eq!(start("203.0.113.7, 198.51.100.1").await, (429, "RATE_LIMITED".into()));
     assert_eq!(start("198.51.100.2").await.0, 200);
+    assert_ne!(seen(), Some(first));
     assert_eq!(
         told(world.post(GET_PRODUCT, "application/json", "{}").header("x-forwarded-for", "198.51.100.1")).await.0,
         200
     );
+    assert_eq!(seen(), None, "where nothing can be guessed, nobody is told");
 }
 
 #[tokio::test]

@@ -80,6 +80,9 @@ pub struct Identity {
     pub stores: Vec<String>,
     /// The channel account of a partner's key.
     pub account: Option<String>,
+    /// Where the call comes from, as a keyed hash of the address, for RPCs that count guesses by it. Never the address.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
 impl Identity {
@@ -94,6 +97,7 @@ impl Identity {
             session: None,
             stores: Vec::new(),
             account: None,
+            client: None,
         }
     }
 

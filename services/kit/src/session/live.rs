@@ -78,6 +78,7 @@ impl LiveSession {
             }),
             stores: Vec::new(),
             account: None,
+            client: None,
         }
     }
 
