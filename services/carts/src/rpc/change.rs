@@ -9,7 +9,7 @@ use omnimesh_kit::{
     outbox,
     store::Tx,
 };
-use omnimesh_proto::carts::v1::{self as proto, CartChanged, CartCreated, CartLineAdded, CartMerged};
+use omnimesh_proto::carts::v1::{self as proto, CartChanged, CartCreated, CartLineAdded, CartMerged, CartSummary};
 use prost::Message;
 
 use super::{
@@ -27,7 +27,7 @@ use crate::{
 const TRIES: u32 = 8;
 
 /// What a change sends to others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
     /// The cart is new.
     Created,
@@ -35,8 +35,8 @@ pub(crate) enum Effect {
     LineAdded(LineId, String, i64),
     /// Anything else.
     Changed,
-    /// It went into another cart.
-    MergedInto(CartId),
+    /// It went into another cart, which stands like that afterwards.
+    MergedInto(Box<CartSummary>),
 }
 
 /// A change of one cart: pure, tried on copies, perhaps more than once.
@@ -221,23 +221,36 @@ pub(crate) async fn save(
         Err(error) if error.is_unique_violation() => return Err(Error::Conflict),
         Err(error) => return Err(error.into()),
     }
-    let cart_id = cart.id.to_string();
-    let profile_id = cart.profile.map(|profile| profile.to_string()).unwrap_or_default();
     for (effect, seq) in effects.iter().zip(first..) {
-        let (id, cart_id) = (cart_id.as_str(), cart_id.clone());
-        let profile_id = profile_id.clone();
-        match effect {
-            Effect::Created => outbox::append(tx, call, id, seq, &CartCreated { cart_id, profile_id }).await?,
-            Effect::LineAdded(line, sku, quantity) => {
-                let (line_id, sku, quantity) = (line.to_string(), sku.clone(), *quantity);
-                outbox::append(tx, call, id, seq, &CartLineAdded { cart_id, line_id, sku, quantity }).await?;
-            }
-            Effect::Changed => outbox::append(tx, call, id, seq, &CartChanged { cart_id }).await?,
-            Effect::MergedInto(target) => {
-                let merged = CartMerged { source_cart_id: cart_id, target_cart_id: target.to_string(), profile_id };
-                outbox::append(tx, call, id, seq, &merged).await?;
-            }
-        }
+        send(tx, call, &cart, effect, seq).await?;
     }
     Ok(cart)
+}
+
+/// Sends what happened to a cart, which comes along as it stands now.
+async fn send(
+    tx: &mut Tx,
+    call: &Call,
+    cart: &Cart,
+    effect: &Effect,
+    seq: i64,
+) -> Result<(), omnimesh_kit::store::Error> {
+    let now = view::summary(cart);
+    let (cart_id, profile_id) = (now.cart_id.clone(), now.profile_id.clone());
+    let id = now.cart_id.clone();
+    let cart = Some(now);
+    match effect {
+        Effect::Created => outbox::append(tx, call, &id, seq, &CartCreated { cart_id, profile_id, cart }).await,
+        Effect::LineAdded(line, sku, quantity) => {
+            let (line_id, sku, quantity) = (line.to_string(), sku.clone(), *quantity);
+            outbox::append(tx, call, &id, seq, &CartLineAdded { cart_id, line_id, sku, quantity, cart }).await
+        }
+        Effect::Changed => outbox::append(tx, call, &id, seq, &CartChanged { cart_id, cart }).await,
+        Effect::MergedInto(target) => {
+            let target_cart_id = target.cart_id.clone();
+            let cart = Some(target.as_ref().clone());
+            let merged = CartMerged { source_cart_id: cart_id, target_cart_id, profile_id, cart };
+            outbox::append(tx, call, &id, seq, &merged).await
+        }
+    }
 }

@@ -132,7 +132,9 @@ pub(crate) async fn merge_in(
     merge(&mut into.body, &from.body, from.id, mode);
     prices::requote(&mut into, fresh, now)?;
     from.state = State::Merged { into: into.id };
-    let target = Effect::MergedInto(into.id);
+    let mut after = into.clone();
+    after.version += 1;
+    let target = Effect::MergedInto(Box::new(view::summary(&after)));
     // The source first: its unique place is free before the target may take it.
     save(tx, call, from, &[target], now).await?;
     save(tx, call, into, &[Effect::Changed], now).await

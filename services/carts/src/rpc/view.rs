@@ -10,21 +10,55 @@ use crate::domain::{
     quote::LineCost,
 };
 
+/// Lines of a summary.
+const SUMMARY_LINES: usize = 50;
+
+/// The cart for those who show it without asking: without personal data.
+pub(crate) fn summary(cart: &Cart) -> proto::CartSummary {
+    let lines = cart.body.lines.iter().zip(&cart.body.quote.lines).take(SUMMARY_LINES);
+    let line = |(line, cost): (&Line, &LineCost)| proto::CartLineSummary {
+        line_id: line.id.to_string(),
+        sku: line.sku.clone(),
+        name: cart.body.prices.skus.get(&line.sku).map(|price| price.name.clone()).unwrap_or_default(),
+        quantity: line.quantity,
+        total: Some(cost.total.to_proto()),
+    };
+    proto::CartSummary {
+        cart_id: cart.id.to_string(),
+        profile_id: cart.profile.map(|profile| profile.to_string()).unwrap_or_default(),
+        session_id: cart.session.map(|session| session.to_string()).unwrap_or_default(),
+        state: state(&cart.state).into(),
+        version: cart.version,
+        total: Some(cart.body.quote.total.to_proto()),
+        lines: lines.map(line).collect(),
+        line_count: i32::try_from(cart.body.lines.len()).unwrap_or(i32::MAX),
+    }
+}
+
+fn state(state: &State) -> proto::CartState {
+    match state {
+        State::Active => proto::CartState::Active,
+        State::Frozen { .. } => proto::CartState::Frozen,
+        State::Merged { .. } => proto::CartState::Merged,
+        State::Ordered { .. } => proto::CartState::Ordered,
+    }
+}
+
 /// The whole cart.
 pub(crate) fn cart(cart: &Cart) -> proto::Cart {
     let body = &cart.body;
-    let (state, merged_into, order_id, freeze_expire_time) = match &cart.state {
-        State::Active => (proto::CartState::Active, None, None, None),
-        State::Frozen { order, expires_at } => (proto::CartState::Frozen, None, order.clone(), Some(*expires_at)),
-        State::Merged { into } => (proto::CartState::Merged, Some(into.to_string()), None, None),
-        State::Ordered { order } => (proto::CartState::Ordered, None, Some(order.clone()), None),
+    let (merged_into, order_id, freeze_expire_time) = match &cart.state {
+        State::Active => (None, None, None),
+        State::Frozen { order, expires_at } => (None, order.clone(), Some(*expires_at)),
+        State::Merged { into } => (Some(into.to_string()), None, None),
+        State::Ordered { order } => (None, Some(order.clone()), None),
     };
     let costs = body.lines.iter().zip(&body.quote.lines);
     let coupons = body.coupons.iter().zip(&body.quote.coupons);
     proto::Cart {
         cart_id: cart.id.to_string(),
         version: cart.version,
-        state: state.into(),
+        state: state(&cart.state).into(),
         currency_code: cart.currency.code().to_owned(),
         profile_id: cart.profile.map(|profile| profile.to_string()).unwrap_or_default(),
         lines: costs.map(|(line, cost)| cart_line(cart, line, cost)).collect(),

@@ -118,8 +118,8 @@ async fn a_draft_that_fails_gives_the_cart_back(world: &World) {
     let back = world.get(&me, "").await.unwrap();
     assert_eq!((back.state(), back.order_id.as_str(), back.version), (CartState::Active, "", 4));
     freeze_for(world, &me, &back, ORDER).await.unwrap();
-    heard(world, &OrderExpired { order_id: ORDER.to_owned() }).await;
-    heard(world, &OrderExpired { order_id: ORDER.to_owned() }).await;
+    heard(world, &OrderExpired { order_id: ORDER.to_owned(), ..OrderExpired::default() }).await;
+    heard(world, &OrderExpired { order_id: ORDER.to_owned(), ..OrderExpired::default() }).await;
     let back = world.get(&me, "").await.unwrap();
     assert_eq!((back.state(), back.version), (CartState::Active, 6));
     let frozen = freeze_for(world, &me, &back, ORDER).await.unwrap();
