@@ -11,7 +11,14 @@ use omnimesh_kit::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, coupon::Coupon, delivery::Delivery, price::PriceList, quote::Quote};
+use super::{
+    Refusal,
+    coupon::Coupon,
+    delivery::Delivery,
+    joined::{Edited, Joined},
+    price::PriceList,
+    quote::Quote,
+};
 
 typed_id!(
     /// A cart's id.
@@ -80,6 +87,9 @@ pub struct Line {
     /// The cart it was first put into, when it came by a merge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<CartId>,
+    /// Who edited it since carts of several profiles are joined in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
 }
 
 impl Line {
@@ -103,6 +113,9 @@ pub struct Body {
     pub prices: PriceList,
     /// What the cart costs by those prices.
     pub quote: Quote,
+    /// The carts of the customer's other profiles that are joined in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Box<Joined>>,
 }
 
 /// A cart.
@@ -148,6 +161,7 @@ impl Cart {
             delivery: None,
             prices: PriceList { include_tax: true, ..PriceList::default() },
             quote: Quote::empty(currency),
+            joined: None,
         };
         Self {
             id: CartId::new(now),

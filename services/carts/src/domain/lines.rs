@@ -49,6 +49,7 @@ pub fn add(cart: &mut Cart, addition: &Addition) -> Result<LineId, Refusal> {
         options: addition.options.clone(),
         added_in: addition.channel,
         origin: None,
+        edited: None,
     });
     Ok(addition.id)
 }

@@ -4,13 +4,17 @@ pub mod address;
 pub mod cart;
 pub mod country;
 pub mod coupon;
+pub mod customer;
 pub mod delivery;
 pub mod freeze;
+pub mod joined;
 pub mod lines;
 pub mod merge;
 pub mod price;
 pub mod quote;
 
+#[cfg(test)]
+mod joined_tests;
 #[cfg(test)]
 mod tests;
 

@@ -21,17 +21,17 @@ use super::{
     quote::Quote,
 };
 
-const NOW: Timestamp = Timestamp::from_micros(1_767_268_800_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_micros(1_767_268_800_000_000);
 
-fn currency(code: &str) -> Currency {
+pub(super) fn currency(code: &str) -> Currency {
     code.parse().unwrap()
 }
 
-fn cart_in(code: &str) -> Cart {
+pub(super) fn cart_in(code: &str) -> Cart {
     Cart::new(NOW, currency(code), 1, None, None)
 }
 
-fn line(number: u128, sku: &str, quantity: i64) -> Line {
+pub(super) fn line(number: u128, sku: &str, quantity: i64) -> Line {
     Line {
         id: LineId(Uuid::from_u128(number)),
         sku: sku.to_owned(),
@@ -39,10 +39,11 @@ fn line(number: u128, sku: &str, quantity: i64) -> Line {
         options: BTreeMap::new(),
         added_in: 1,
         origin: None,
+        edited: None,
     }
 }
 
-fn percent(code: &str, ppm: i64) -> Coupon {
+pub(super) fn percent(code: &str, ppm: i64) -> Coupon {
     Coupon {
         code: code.to_owned(),
         benefit: Benefit::PercentPpm(ppm),
@@ -55,12 +56,12 @@ fn percent(code: &str, ppm: i64) -> Coupon {
     }
 }
 
-fn price(currency: Currency, micros: i64, rate_ppm: i64) -> SkuPrice {
+pub(super) fn price(currency: Currency, micros: i64, rate_ppm: i64) -> SkuPrice {
     let unit_price = Some(Money::from_micros(currency, micros));
     SkuPrice { name: "a thing".to_owned(), unit_price, rate_ppm, refusal: None }
 }
 
-fn shipped(currency: Currency, fee: i64, free_from: Option<i64>) -> Delivery {
+pub(super) fn shipped(currency: Currency, fee: i64, free_from: Option<i64>) -> Delivery {
     let money = |micros| (currency.code().to_owned(), Money::from_micros(currency, micros));
     let address = Address {
         recipient: "Ada".to_owned(),
@@ -181,7 +182,7 @@ proptest! {
 }
 
 /// Pieces per key.
-fn quantities(body: &Body) -> BTreeMap<(String, BTreeMap<String, String>), i64> {
+pub(super) fn quantities(body: &Body) -> BTreeMap<(String, BTreeMap<String, String>), i64> {
     let mut found = BTreeMap::new();
     for line in &body.lines {
         *found.entry((line.sku.clone(), line.options.clone())).or_insert(0) += line.quantity;
