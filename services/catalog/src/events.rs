@@ -1,5 +1,8 @@
 //! What the catalog does with the events of orders: goods that are handed over leave the shelf, goods that will not be are given
-//! back. Orders without a reservation, such as historical imports, never move stock.
+//! back, and goods that come back are sold again where they came back to. Orders without a reservation, such as historical
+//! imports, never move stock.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use omnimesh_kit::{
@@ -9,7 +12,7 @@ use omnimesh_kit::{
 };
 use omnimesh_proto::{
     events::v1::Event,
-    orders::v1::{FulfillmentChanged, FulfillmentState, OrderCancelled, OrderExpired, OrderedGoods},
+    orders::v1::{FulfillmentChanged, FulfillmentState, OrderCancelled, OrderExpired, OrderedGoods, ReturnChanged},
 };
 use prost::{Message as _, Name as _};
 
@@ -17,7 +20,7 @@ use crate::{
     domain::reservation::{Part, Reservation},
     error::Error,
     ledger::{self, Leave},
-    store::reservations,
+    store::{reservations, stock},
 };
 
 /// Hears orders.
@@ -34,6 +37,8 @@ impl EventHandler for Orders {
             release_rest(tx, &call, &OrderCancelled::decode(event.payload.clone())?.order_id).await?;
         } else if event.r#type == OrderExpired::full_name() {
             release_rest(tx, &call, &OrderExpired::decode(event.payload.clone())?.order_id).await?;
+        } else if event.r#type == ReturnChanged::full_name() {
+            restock(tx, &call, &ReturnChanged::decode(event.payload.clone())?, event.aggregate_seq).await?;
         }
         Ok(())
     }
@@ -46,7 +51,7 @@ async fn release_rest(tx: &mut Tx, call: &Call, order_id: &str) -> Result<(), Er
 }
 
 async fn fulfillment_changed(tx: &mut Tx, call: &Call, changed: &FulfillmentChanged) -> Result<(), Error> {
-    let Some(mut reservation) = reservations::lock(tx, &changed.order_id).await? else { return Ok(()) };
+    let Some(mut reservation) = reservation_of(tx, changed).await? else { return Ok(()) };
     let short = short_parts(&reservation, changed);
     if !short.is_empty() {
         ledger::leave(tx, call, &mut reservation, &short, Leave::Release).await?;
@@ -55,6 +60,39 @@ async fn fulfillment_changed(tx: &mut Tx, call: &Call, changed: &FulfillmentChan
     // No part would mean everything.
     if let Some(how) = effect(changed.state()).filter(|_| !goods.is_empty()) {
         ledger::leave(tx, call, &mut reservation, &goods, how).await?;
+    }
+    Ok(())
+}
+
+/// The group's own reservation, which goods have that replace returned ones, or else its order's.
+async fn reservation_of(tx: &mut Tx, changed: &FulfillmentChanged) -> Result<Option<Reservation>, Error> {
+    let own = format!("{}:{}", changed.order_id, changed.group_id);
+    if let Some(own) = reservations::lock(tx, &own).await? {
+        return Ok(Some(own));
+    }
+    Ok(reservations::lock(tx, &changed.order_id).await?)
+}
+
+/// Goods that came back and can be sold again lie on the shelf of the location that received them. What is not counted, or not
+/// known here, such as the goods of a marketplace, goes on no shelf.
+async fn restock(tx: &mut Tx, call: &Call, changed: &ReturnChanged, event_seq: i64) -> Result<(), Error> {
+    if changed.restocked.is_empty() || !stock::keep_restock(tx, &changed.order_id, event_seq).await? {
+        return Ok(());
+    }
+    let mut back: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for goods in changed.restocked.iter().filter(|goods| goods.quantity > 0) {
+        let location = if goods.location_id.is_empty() { &changed.location_id } else { &goods.location_id };
+        *back.entry((goods.sku.clone(), location.clone())).or_default() += goods.quantity;
+    }
+    for ((sku, location_id), quantity) in back {
+        if !stock::is_counted(tx, &sku, &location_id).await? {
+            tracing::warn!(order.id = %changed.order_id, %sku, location.id = %location_id, "returned goods are not counted here");
+            continue;
+        }
+        let Some(level) = stock::adjust(tx, &sku, &location_id, quantity).await? else { continue };
+        let reason = format!("returned: {}", changed.return_id);
+        stock::keep_adjustment(tx, &level, quantity, &reason, &call.identity().subject).await?;
+        ledger::announce(tx, call, &sku, &location_id, level.version).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Products, prices, taxes, locations, stock and reservations.
 //!
 //! Sends `ProductChanged` (aggregate `product:<sku>`) and `StockChanged` (aggregate `stock:<sku>:<location>`). Hears orders:
-//! fulfilment takes reserved goods from the shelf or gives them back.
+//! fulfilment takes reserved goods from the shelf or gives them back, returns put goods on a shelf.
 
 pub mod demo;
 pub mod domain;
@@ -32,8 +32,14 @@ pub const NAME: &str = "catalog";
 /// The service's tables.
 pub const MIGRATIONS: Migrations = Migrations {
     service: NAME,
-    postgres: &[(100, "catalog", include_str!("../migrations/postgres/100_catalog.sql"))],
-    sqlite: &[(100, "catalog", include_str!("../migrations/sqlite/100_catalog.sql"))],
+    postgres: &[
+        (100, "catalog", include_str!("../migrations/postgres/100_catalog.sql")),
+        (101, "restocks", include_str!("../migrations/postgres/101_restocks.sql")),
+    ],
+    sqlite: &[
+        (100, "catalog", include_str!("../migrations/sqlite/100_catalog.sql")),
+        (101, "restocks", include_str!("../migrations/sqlite/101_restocks.sql")),
+    ],
 };
 
 /// Builds the service and starts its sweeper.

@@ -14,6 +14,11 @@ omnimesh_kit::statements! {
     /// Whether the product and the location are known.
     KNOWN = "SELECT EXISTS (SELECT 1 FROM products WHERE sku = $1) AS product, \
         EXISTS (SELECT 1 FROM locations WHERE location_id = $2) AS location";
+    /// Whether the product and the location are known, and the product is counted.
+    COUNTED = "SELECT EXISTS (SELECT 1 FROM products WHERE sku = $1 AND NOT stock_not_counted) AS product, \
+        EXISTS (SELECT 1 FROM locations WHERE location_id = $2) AS location";
+    /// Remembers goods that came back, unless that is known.
+    KEEP_RESTOCK = "INSERT INTO restocks (order_id, event_seq) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     /// Sets the count, whatever it was.
     SET = "INSERT INTO stock (sku, location_id, on_hand, reserved, allocated, safety, version) \
         VALUES ($1, $2, $3, 0, 0, COALESCE(CAST($4 AS BIGINT), 0), 1) \
@@ -100,6 +105,23 @@ impl Held {
 pub async fn known(conn: &mut Conn, sku: &str, location_id: &str) -> Result<(bool, bool), Error> {
     let row = conn.fetch_one(KNOWN, args![sku, location_id]).await?;
     Ok((row.get("product")?, row.get("location")?))
+}
+
+/// Whether a location keeps count of a product.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn is_counted(conn: &mut Conn, sku: &str, location_id: &str) -> Result<bool, Error> {
+    let row = conn.fetch_one(COUNTED, args![sku, location_id]).await?;
+    Ok(row.get("product")? && row.get("location")?)
+}
+
+/// Remembers that goods came back by an event of orders; false if it is known, and had its effect.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn keep_restock(tx: &mut Tx, order_id: &str, event_seq: i64) -> Result<bool, Error> {
+    Ok(tx.execute(KEEP_RESTOCK, args![order_id, event_seq]).await? == 1)
 }
 
 /// Sets the count; `None` if a version was expected and it is another.
