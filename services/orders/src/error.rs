@@ -21,10 +21,13 @@ pub enum Error {
     /// No such order, or none of the caller's.
     #[error("no such order")]
     NoSuchOrder,
-    /// The order changed since the caller saw it.
+    /// No such return, or none of the caller's.
+    #[error("no such return")]
+    NoSuchReturn,
+    /// The order or return changed since the caller saw it.
     #[error("the order changed")]
     Changed {
-        /// The order.
+        /// What changed.
         id: String,
         /// Its version now.
         current: i64,
@@ -33,7 +36,7 @@ pub enum Error {
     #[error("too many changes of the order at once")]
     Contention,
     /// The location is not one of the staff member's.
-    #[error("the group lies in a store that is not the caller's")]
+    #[error("the store is not one of the caller's")]
     StoreDenied,
     /// The draft was refused, now or when the request was made first.
     #[error("{}", .0.message)]
@@ -56,12 +59,13 @@ impl From<Error> for Fault {
             Error::Fault(fault) => fault,
             Error::Refused(refused) => of_domain(refused),
             Error::NoSuchOrder => Self::not_found("order", ""),
+            Error::NoSuchReturn => Self::not_found("return", ""),
             Error::Changed { id, current } => Self::version_mismatch(id, current),
             Error::Contention => {
                 Self::new(Code::Aborted, ErrorReason::Contention, "too many changes of the order at once: try again")
             }
             Error::StoreDenied => {
-                Self::denied(ErrorReason::StoreDenied, "the group lies in a store that is not the caller's")
+                Self::denied(ErrorReason::StoreDenied, "the location is not one of the caller's stores")
             }
             Error::Placing(refusal) => {
                 let reason = ErrorReason::try_from(refusal.reason).unwrap_or(ErrorReason::Internal);
@@ -90,6 +94,12 @@ fn of_domain(refused: Refused) -> Fault {
         Refused::NoSuchGroup => Fault::not_found("fulfilment group", ""),
         Refused::GroupNotNamed(_) => Fault::invalid("group.group_id", message),
         Refused::NotHeld { .. } => Fault::invalid("short_lines", message),
+        Refused::NoSuchReturn => Fault::not_found("return", ""),
+        Refused::NotReturnable { line_id, left } => Fault::precondition(ErrorReason::NotReturnable, message)
+            .metadata("line_id", line_id)
+            .metadata("returnable", left.to_string()),
+        Refused::NothingSold => Fault::precondition(ErrorReason::NotReturnable, message),
+        Refused::NotInReturn { .. } => Fault::invalid("lines", message),
         Refused::PaymentMismatch(_) | Refused::NotPaid(_) => Fault::precondition(ErrorReason::PaymentMismatch, message),
         Refused::TooLateForCustomer => Fault::precondition(ErrorReason::IllegalTransition, message),
         Refused::Money(error) => error.into(),

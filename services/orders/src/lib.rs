@@ -37,7 +37,7 @@ use omnimesh_kit::{
 };
 use omnimesh_proto::orders::v1::{
     fulfillment_service_server::FulfillmentServiceServer, order_service_server::OrderServiceServer,
-    payment_service_server::PaymentServiceServer,
+    payment_service_server::PaymentServiceServer, return_service_server::ReturnServiceServer,
 };
 use tonic::service::Routes;
 
@@ -49,8 +49,14 @@ pub const NAME: &str = "orders";
 /// The schema.
 pub const MIGRATIONS: Migrations = Migrations {
     service: NAME,
-    postgres: &[(100, "orders", include_str!("../migrations/postgres/100_orders.sql"))],
-    sqlite: &[(100, "orders", include_str!("../migrations/sqlite/100_orders.sql"))],
+    postgres: &[
+        (100, "orders", include_str!("../migrations/postgres/100_orders.sql")),
+        (101, "returns", include_str!("../migrations/postgres/101_returns.sql")),
+    ],
+    sqlite: &[
+        (100, "orders", include_str!("../migrations/sqlite/100_orders.sql")),
+        (101, "returns", include_str!("../migrations/sqlite/101_returns.sql")),
+    ],
 };
 
 /// Builds the service and starts its tasks.
@@ -70,6 +76,7 @@ fn routes(app: &Arc<App>) -> Routes {
     routes
         .add_service(OrderServiceServer::new(rpc::Orders(app.clone())))
         .add_service(FulfillmentServiceServer::new(rpc::Fulfillment(app.clone())))
-        .add_service(PaymentServiceServer::new(rpc::Payments(app.clone())));
+        .add_service(PaymentServiceServer::new(rpc::Payments(app.clone())))
+        .add_service(ReturnServiceServer::new(rpc::Returns(app.clone())));
     routes.routes()
 }

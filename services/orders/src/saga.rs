@@ -208,7 +208,7 @@ async fn confirm(app: &App, call: &Call, id: OrderId) -> Result<(), Halt> {
 }
 
 /// The store as it is now.
-async fn snapshot(app: &App, call: &Call, location_id: &str) -> Result<StoreSnapshot, Halt> {
+pub(crate) async fn snapshot(app: &App, call: &Call, location_id: &str) -> Result<StoreSnapshot, Status> {
     let request = catalog::GetLocationRequest { location_id: location_id.to_owned() };
     let answer = LocationServiceClient::new(app.link("catalog", call)).get_location(request).await?;
     let location = answer.into_inner().location.unwrap_or_default();

@@ -87,11 +87,8 @@ fn delay(tries: i64) -> Duration {
 async fn perform(app: &App, call: &Call, task: &Task) -> Result<(), Error> {
     let owner_id = task.order.to_string();
     match task.kind {
-        TaskKind::Release => {
-            let request = ReleaseRequest { owner_id, allocations: Vec::new(), request_id: String::new() };
-            let answer = StockServiceClient::new(app.link("catalog", call)).release(request).await;
-            done_if(answer.map(drop), |code| code == Code::NotFound)
-        }
+        TaskKind::Release => release(app, call, owner_id).await,
+        TaskKind::ReleaseGroup => release_group(app, call, task).await,
         TaskKind::Thaw => {
             let request =
                 ThawCartRequest { cart_id: task.argument.clone(), order_id: owner_id, request_id: String::new() };
@@ -101,6 +98,27 @@ async fn perform(app: &App, call: &Call, task: &Task) -> Result<(), Error> {
         }
         TaskKind::Reserve => reserve(app, call, task.order).await,
     }
+}
+
+/// Who owns what is reserved for a group that replaces returned goods: the order's own reservation is spent.
+pub(crate) fn replacement_owner(order: OrderId, group: GroupId) -> String {
+    format!("{order}:{group}")
+}
+
+async fn release(app: &App, call: &Call, owner_id: String) -> Result<(), Error> {
+    let request = ReleaseRequest { owner_id, allocations: Vec::new(), request_id: String::new() };
+    let answer = StockServiceClient::new(app.link("catalog", call)).release(request).await;
+    done_if(answer.map(drop), |code| code == Code::NotFound)
+}
+
+/// Nobody adds the group once this has begun: see [`tasks::withdraw`].
+async fn release_group(app: &App, call: &Call, task: &Task) -> Result<(), Error> {
+    let group: GroupId = task.argument.parse().map_err(Fault::internal)?;
+    let order = orders::find(&mut app.deps.db.read().await?, task.order).await?;
+    if order.is_some_and(|order| order.groups.iter().any(|own| own.id == group)) {
+        return Ok(());
+    }
+    release(app, call, replacement_owner(task.order, group)).await
 }
 
 fn done_if(answer: Result<(), Status>, settled: impl Fn(Code) -> bool) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use omnimesh_kit::{clock::Timestamp, money::Money};
 use omnimesh_proto::orders::v1 as proto;
 
 use crate::{
-    domain::{Group, Held, Line, Order},
+    domain::{Group, Held, Line, Order, Return, ReturnLine},
     store::payments::RefundTask,
 };
 
@@ -82,6 +82,38 @@ fn line_of(order: &Order, line: &Line) -> proto::OrderLine {
         source_customer_ref: source.customer_ref,
         source_country: source.country,
         source_row: source.row,
+    }
+}
+
+/// A return of the order.
+pub(crate) fn return_of(order: &Order, found: &Return) -> proto::Return {
+    let money = |micros: i64| Some(order.money(micros).to_proto());
+    let line = |line: &ReturnLine| proto::ReturnLine {
+        line_id: line.line_id.clone(),
+        sku: order.lines.iter().find(|own| own.id == line.line_id).map(|own| own.sku.clone()).unwrap_or_default(),
+        quantity: line.quantity,
+        received_quantity: line.received,
+        restocked_quantity: line.restocked,
+        settled_quantity: line.refunded + line.replaced,
+        refunded: money(line.amounts.total),
+    };
+    proto::Return {
+        return_id: found.id.to_string(),
+        order_id: order.id.to_string(),
+        order_number: order.number.clone(),
+        version: found.version,
+        state: found.state.to_proto().into(),
+        lines: found.lines.iter().map(line).collect(),
+        reason: found.reason.clone(),
+        decision_reason: found.decision_reason.clone(),
+        location_id: found.location_id.clone(),
+        carrier: found.carrier.clone(),
+        tracking_number: found.tracking_number.clone(),
+        refunded: money(found.refunded()),
+        replacement_group_id: found.replacement.map(|group| group.to_string()).unwrap_or_default(),
+        channel: found.channel,
+        create_time: Some(found.created_at.to_proto()),
+        update_time: Some(found.updated_at.to_proto()),
     }
 }
 

@@ -3,7 +3,7 @@
 use omnimesh_kit::{call::Call, clock::Timestamp};
 use omnimesh_proto::common::v1::Actor;
 
-use super::{GroupId, GroupState, ImportMode, OrderState, PaymentState};
+use super::{GroupId, GroupState, ImportMode, OrderState, PaymentState, ReturnId, ReturnState};
 
 /// Why something happens: who does it, in which channel, when, and for what reason.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,17 @@ pub enum OrderChange {
         goods: Vec<Goods>,
         /// The stock that it held and holds no more, while it goes on.
         released: Vec<Goods>,
+    },
+    /// A return came to be, or something of it changed.
+    Return {
+        /// The return.
+        id: ReturnId,
+        /// Its state.
+        state: ReturnState,
+        /// The location that received goods now; empty if none did.
+        location_id: String,
+        /// What of them goes back to stock.
+        restocked: Vec<Goods>,
     },
 }
 

@@ -31,6 +31,32 @@ pub enum Refused {
         /// What the group holds of it.
         held: i64,
     },
+    /// No return of that id.
+    #[error("no such return")]
+    NoSuchReturn,
+    /// More than the customer has, or than is not asked for in another return.
+    #[error(
+        "line {line_id} has {left} that can be returned: what was handed over and is in no other return is accepted"
+    )]
+    NotReturnable {
+        /// The line.
+        line_id: String,
+        /// How many can be.
+        left: i64,
+    },
+    /// Nothing was sold here that could come back.
+    #[error("only goods of sales that this order book handed over can be returned")]
+    NothingSold,
+    /// A quantity of a line that the return does not wait for, or has not received.
+    #[error("line {line_id} has {left} {what} in this return: 1 to {left} is accepted")]
+    NotInReturn {
+        /// The line.
+        line_id: String,
+        /// How many there are.
+        left: i64,
+        /// What they are.
+        what: &'static str,
+    },
     /// The amount or currency is not the order's.
     #[error("{0}")]
     PaymentMismatch(String),

@@ -3,7 +3,7 @@
 use omnimesh_kit::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, FulfillmentMethod, GroupId, Held, Refused, kinds::mirror};
+use super::{Address, FulfillmentMethod, GroupId, Held, Refused, ReturnId, kinds::mirror};
 
 mirror!(
     /// Where a group stands.
@@ -187,6 +187,12 @@ impl GroupState {
         matches!(self, Self::Shipped | Self::Delivered | Self::Undelivered | Self::Returning | Self::PickedUp)
     }
 
+    /// Whether the customer has the goods.
+    #[must_use]
+    pub const fn arrived(self) -> bool {
+        matches!(self, Self::Delivered | Self::PickedUp)
+    }
+
     /// Whether the goods are not the customer's any more: they leave the order's lines and totals.
     #[must_use]
     pub const fn gives_back(self) -> bool {
@@ -229,6 +235,9 @@ pub struct Group {
     /// Whether its goods have left the order's lines and totals.
     #[serde(default)]
     pub given_back: bool,
+    /// The return whose goods it replaces at no cost: the order's lines and totals know nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ReturnId>,
     /// Where it goes on after ON_HOLD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_in: Option<GroupState>,
@@ -269,6 +278,7 @@ impl Group {
             lines,
             holds_stock: true,
             given_back: false,
+            replaces: None,
             held_in: None,
             store: None,
             reason: String::new(),

@@ -14,3 +14,6 @@ typed_id!(
 typed_id!(
     /// A refund task's id.
     RefundTaskId, "refund");
+typed_id!(
+    /// A return's id.
+    ReturnId, "return");

@@ -151,6 +151,8 @@ impl Document {
             promise_start: None,
             promise_end: None,
             shortfall: Vec::new(),
+            returns: Vec::new(),
+            erased: false,
             refusal: None,
             changes: Vec::new(),
         }
@@ -170,6 +172,7 @@ impl Document {
         order.contact = self.contact;
         order.source = Some(self.source);
         order.updated_at = now;
+        order.stay_erased();
     }
 
     /// Whether the goods are those of `order`: what stock is bound to can't be replaced.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, Change, Contact, DocumentKind, Group, ImportMode, LineKind, OrderId, OrderState, Payment, PaymentMethod,
+    Return,
 };
 
 /// A line. Amounts are micro-units of the order's currency.
@@ -230,6 +231,12 @@ pub struct Order {
     /// What a marketplace order lacks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortfall: Vec<Held>,
+    /// What comes back, or came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<Return>,
+    /// Whether the customer was erased: nothing that names or reaches them comes back into it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased: bool,
     /// Why the draft was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,

@@ -1,43 +1,38 @@
 //! Taking a quantity out of lines and totals: what stays and what goes sum exactly to what was.
 
-use omnimesh_kit::money::{Money, split_by_largest_remainder};
-
-use super::{Held, Order, Refused};
+use super::{Amounts, Held, Order, Refused};
 
 impl Order {
-    /// Takes quantities out of the lines, and their amounts out of the totals. The delivery fee stays.
+    /// Takes quantities out of the lines, and their amounts out of the totals. The delivery fee stays, and so does what was
+    /// refunded for pieces that came back.
     pub(super) fn reduce(&mut self, parts: &[Held]) -> Result<(), Refused> {
         let (currency, tax_included) = (self.currency, self.totals.tax_included);
         let before = self.line_sums();
         for part in parts {
+            let (refunded_pieces, refunded) = self.refunded_of(&part.line_id);
             let line = self.lines.iter_mut().find(|line| line.id == part.line_id);
-            let left = line.as_ref().map_or(0, |line| line.quantity - line.cancelled);
+            let left = line.as_ref().map_or(0, |line| line.quantity - line.cancelled - refunded_pieces);
             let Some(line) = line.filter(|_| part.quantity <= left) else {
                 return Err(Refused::NotHeld { line_id: part.line_id.clone(), held: left });
             };
-            let weights = [left - part.quantity, part.quantity];
-            let keep = |micros: i64| -> Result<i64, Refused> {
-                let parts = split_by_largest_remainder(Money::from_micros(currency, micros), &weights)?;
-                Ok(parts.first().map_or(0, |kept| kept.micros))
-            };
-            line.subtotal = keep(line.subtotal)?;
-            line.discount = keep(line.discount)?;
-            line.tax = keep(line.tax)?;
-            line.total = line.subtotal - line.discount + if tax_included { 0 } else { line.tax };
+            let (rest, _) = (Amounts::of(line) - refunded).split(currency, tax_included, left, part.quantity)?;
+            let kept = rest + refunded;
+            line.subtotal = kept.subtotal;
+            line.discount = kept.discount;
+            line.tax = kept.tax;
+            line.total = kept.total;
             line.cancelled += part.quantity;
         }
         let after = self.line_sums();
         let totals = &mut self.totals;
-        totals.subtotal += after.0 - before.0;
-        totals.discount += after.1 - before.1;
-        totals.tax += after.2 - before.2;
-        totals.total += after.3 - before.3;
+        totals.subtotal += after.subtotal - before.subtotal;
+        totals.discount += after.discount - before.discount;
+        totals.tax += after.tax - before.tax;
+        totals.total += after.total - before.total;
         Ok(())
     }
 
-    fn line_sums(&self) -> (i64, i64, i64, i64) {
-        self.lines.iter().fold((0, 0, 0, 0), |sum, line| {
-            (sum.0 + line.subtotal, sum.1 + line.discount, sum.2 + line.tax, sum.3 + line.total)
-        })
+    pub(super) fn line_sums(&self) -> Amounts {
+        self.lines.iter().fold(Amounts::default(), |sum, line| sum + Amounts::of(line))
     }
 }

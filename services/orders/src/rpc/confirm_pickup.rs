@@ -54,7 +54,8 @@ pub(super) async fn run(
 /// The group, if it could be collected now with the right code: what fails for another reason costs no try.
 async fn could_collect(app: &App, call: &Call, group: &GroupRef) -> Result<GroupId, Error> {
     let mut conn = app.deps.db.read().await?;
-    let mut order = visible(call, orders::find(&mut conn, group.order).await?)?;
+    let found = orders::find(&mut conn, group.order).await?;
+    let mut order = visible(&mut conn, call, found).await?;
     if group.expected_version != 0 && group.expected_version != order.version {
         return Err(Error::Changed { id: order.id.to_string(), current: order.version });
     }

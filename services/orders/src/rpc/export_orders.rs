@@ -28,13 +28,13 @@ struct Export {
     ended: bool,
 }
 
-pub(super) fn run(
+pub(super) async fn run(
     app: &Arc<App>,
     call: &Call,
     request: ExportOrdersRequest,
 ) -> Result<Out<ExportOrdersResponse>, Error> {
     let mut filter = filter::check(request.filter.as_ref())?;
-    let ended = restrict(call, &mut filter).is_none();
+    let ended = restrict(&mut app.deps.db.read().await?, call, &mut filter).await?.is_none();
     let export = Export { app: app.clone(), filter, after: Uuid::nil(), page: VecDeque::new(), ended };
     Ok(Box::pin(stream::try_unfold(export, |mut export| async move {
         Ok::<_, Status>(export.next().await?.map(|order| {

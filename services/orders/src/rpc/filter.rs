@@ -29,6 +29,6 @@ pub(super) fn check(filter: Option<&OrderFilter>) -> Result<Filter, Error> {
     let start = moment("filter.start_time", filter.start_time.as_ref());
     let end = moment("filter.end_time", filter.end_time.as_ref());
     v.finish()?;
-    let profile = profile.flatten().map(|profile| profile.0);
-    Ok(Filter { profile, account, start, end, states, channels, location, stores: Vec::new() })
+    let profiles = profile.flatten().map(|profile| profile.0).into_iter().collect();
+    Ok(Filter { profiles, account, start, end, states, channels, location, stores: Vec::new() })
 }

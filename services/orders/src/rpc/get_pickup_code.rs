@@ -28,7 +28,11 @@ pub(super) async fn run(
     let mut conn = app.deps.db.read().await?;
     // Messaging sends the code on the mesh's behalf, whoever made the goods ready.
     let found = orders::find(&mut conn, order).await?;
-    let order = if call.is_from("messaging") { found.ok_or(Error::NoSuchOrder)? } else { visible(call, found)? };
+    let order = if call.is_from("messaging") {
+        found.ok_or(Error::NoSuchOrder)?
+    } else {
+        visible(&mut conn, call, found).await?
+    };
     let group = order.group_named(group)?;
     let sealed = match group.state {
         GroupState::ReadyForPickup => pickups::sealed(&mut conn, group.id).await?,

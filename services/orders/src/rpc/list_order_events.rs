@@ -33,7 +33,8 @@ pub(super) async fn run(
     let cursor = PageToken::open(secrets, &principal, named.as_bytes(), &request.page_token)?;
     let after = cursor.keys.first().and_then(|key| key.parse().ok()).unwrap_or(0);
     let mut conn = app.deps.db.read().await?;
-    visible(call, orders::find(&mut conn, id).await?)?;
+    let found = orders::find(&mut conn, id).await?;
+    visible(&mut conn, call, found).await?;
     let mut events = events::after(&mut conn, id, after, size + 1).await?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = events.len() > size;

@@ -32,9 +32,11 @@ pub(super) async fn run(
     let mut named = b"ListOrders ".to_vec();
     named.extend(request.filter.unwrap_or_default().encode_to_vec());
     let cursor = PageToken::open(secrets, &principal, &named, &request.page_token)?;
-    let Some(scope) = restrict(call, &mut filter) else { return Ok(Response::new(ListOrdersResponse::default())) };
-    let after = after_of(&cursor).unwrap_or_default();
     let mut conn = app.deps.db.read().await?;
+    let Some(scope) = restrict(&mut conn, call, &mut filter).await? else {
+        return Ok(Response::new(ListOrdersResponse::default()));
+    };
+    let after = after_of(&cursor).unwrap_or_default();
     // One more than asked for tells whether there is another page.
     let mut found = lists::newest(&mut conn, &filter, scope.customer, after, size + 1).await?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! The three servers; one file per use case, and here what several of them share.
+//! The four servers; one file per use case, and here what several of them share.
 
 mod accept;
 mod cancel_order;
@@ -18,6 +18,7 @@ mod pack;
 mod place_order;
 mod record_payment;
 mod reject;
+mod returns;
 mod ship;
 mod watch_orders;
 
@@ -50,6 +51,8 @@ use crate::{
 #[cfg(test)]
 pub(crate) use place_order::stopped::place_until;
 
+pub(crate) use returns::Returns;
+
 type Out<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 macro_rules! server {
@@ -65,6 +68,7 @@ macro_rules! server {
         }
     };
 }
+use server;
 
 server!(
     /// Orders.
@@ -97,6 +101,7 @@ macro_rules! unary {
         })+
     };
 }
+use unary;
 
 #[tonic::async_trait]
 impl OrderService for Orders {
@@ -126,7 +131,7 @@ impl OrderService for Orders {
         request: Request<proto::ExportOrdersRequest>,
     ) -> Result<Response<Self::ExportOrdersStream>, Status> {
         let call = Call::of(&request)?;
-        Ok(Response::new(export_orders::run(&self.0, &call, request.into_inner())?))
+        Ok(Response::new(export_orders::run(&self.0, &call, request.into_inner()).await?))
     }
 
     async fn watch_orders(
@@ -185,7 +190,8 @@ async fn save_with_consequences(
 
 /// The order, locked, if the caller may know of it and saw it as it is.
 async fn lock(tx: &mut Tx, call: &Call, id: OrderId, expected_version: i64) -> Result<Order, Error> {
-    let order = visible(call, orders::lock(tx, id).await?)?;
+    let found = orders::lock(tx, id).await?;
+    let order = visible(tx, call, found).await?;
     if expected_version != 0 && expected_version != order.version {
         return Err(Error::Changed { id: id.to_string(), current: order.version });
     }

@@ -176,6 +176,8 @@ fn draft_of(app: &App, call: &Call, checked: &Checked, cart: &Cart) -> Order {
         promise_start: None,
         promise_end: None,
         shortfall: Vec::new(),
+        returns: Vec::new(),
+        erased: false,
         refusal: None,
         changes: Vec::new(),
     }

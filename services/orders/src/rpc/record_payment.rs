@@ -100,7 +100,8 @@ async fn known(
         return Ok(None);
     };
     // Whoever may not know of the order asked for does not learn that the report exists either.
-    let asked = visible(call, orders::find(&mut conn, id).await?)?;
+    let found = orders::find(&mut conn, id).await?;
+    let asked = visible(&mut conn, call, found).await?;
     if order != id || hash != report.hash {
         let message = "this provider's event was recorded with another content: an event is recorded once, as it was";
         return Err(Fault::new(Code::AlreadyExists, ErrorReason::AlreadyExists, message).into());

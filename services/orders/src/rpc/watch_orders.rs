@@ -15,7 +15,7 @@ use tonic::Status;
 
 use super::{Out, filter};
 use crate::{
-    access::{may_see, restrict},
+    access::{Viewer, restrict},
     app::App,
     domain::OrderId,
     error::Error,
@@ -42,11 +42,11 @@ pub(super) async fn run(
     call: Call,
     request: WatchOrdersRequest,
 ) -> Result<Out<WatchOrdersResponse>, Error> {
-    let mut filter = filter::check(request.filter.as_ref())?;
+    let filter = filter::check(request.filter.as_ref())?;
     let mut named = b"WatchOrders ".to_vec();
     named.extend(request.filter.unwrap_or_default().encode_to_vec());
     let cursor = PageToken::open(&app.deps.secrets, &call.principal(), &named, &request.resume_token)?;
-    if restrict(&call, &mut filter).is_none() {
+    if restrict(&mut app.deps.db.read().await?, &call, &mut filter.clone()).await?.is_none() {
         return Ok(Box::pin(stream::pending()));
     }
     let positions = if request.resume_token.is_empty() {
@@ -87,10 +87,13 @@ impl Watch {
     async fn look(&mut self, event: &Event) -> Result<Option<WatchOrdersResponse>, Error> {
         let Ok(id) = event.aggregate_id.parse::<OrderId>() else { return Ok(None) };
         let mut conn = self.app.deps.db.read().await?;
-        let order = orders::find(&mut conn, id).await?;
-        let Some(order) = order.filter(|order| may_see(&self.call, order) && self.filter.holds(order)) else {
+        let Some(order) = orders::find(&mut conn, id).await? else { return Ok(None) };
+        // Who the customer is may have changed since the stream began.
+        let mut filter = self.filter.clone();
+        let seen = restrict(&mut conn, &self.call, &mut filter).await?.is_some() && filter.holds(&order);
+        if !seen || !Viewer::of(&mut conn, &self.call).await?.sees(&order) {
             return Ok(None);
-        };
+        }
         let happened = events::one(&mut conn, id, event.aggregate_seq).await?;
         Ok(Some(self.message(happened, Some(wire::order(&order)))))
     }

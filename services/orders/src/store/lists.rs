@@ -14,7 +14,7 @@ pub mod sql {
     // The filter, the same for every list: an absent condition is NULL or an empty list.
     macro_rules! filtered {
         (postgres) => {
-            "placed_at IS NOT NULL AND (profile_id = $1 OR $1 IS NULL) AND (account_id = $2 OR $2 IS NULL) \
+            "placed_at IS NOT NULL AND (profile_id = ANY($1) OR cardinality($1) = 0) AND (account_id = $2 OR $2 IS NULL) \
             AND (placed_at >= $3 OR $3 IS NULL) AND (placed_at < $4 OR $4 IS NULL) \
             AND (state = ANY($5) OR cardinality($5) = 0) AND (channel = ANY($6) OR cardinality($6) = 0) \
             AND (EXISTS (SELECT 1 FROM order_locations l WHERE l.order_id = orders.id AND l.location_id = $7) OR $7 IS NULL) \
@@ -22,7 +22,8 @@ pub mod sql {
                 OR cardinality($8) = 0)"
         };
         (sqlite) => {
-            "placed_at IS NOT NULL AND (profile_id = $1 OR $1 IS NULL) AND (account_id = $2 OR $2 IS NULL) \
+            "placed_at IS NOT NULL AND (profile_id IN (SELECT unhex(value) FROM json_each($1)) OR $1 = '[]') \
+            AND (account_id = $2 OR $2 IS NULL) \
             AND (placed_at >= $3 OR $3 IS NULL) AND (placed_at < $4 OR $4 IS NULL) \
             AND (state IN (SELECT value FROM json_each($5)) OR $5 = '[]') \
             AND (channel IN (SELECT value FROM json_each($6)) OR $6 = '[]') \
@@ -40,13 +41,14 @@ pub mod sql {
             sqlite: concat!("SELECT body FROM orders WHERE ", filtered!(sqlite),
                 " AND (placed_at, id) < ($9, $10) ORDER BY placed_at DESC, id DESC LIMIT $11")
         };
-        /// A page of a customer's orders, newest first: of the session's lineage or the profile.
+        /// A page of a customer's orders, newest first: of the session's lineage or the profiles.
         NEWEST_OF_CUSTOMER = {
             postgres: concat!("SELECT body FROM orders WHERE ", filtered!(postgres),
-                " AND (placed_at, id) < ($9, $10) AND (session_id = $12 OR profile_id = $13) \
+                " AND (placed_at, id) < ($9, $10) AND (session_id = $12 OR profile_id = ANY($13)) \
                 ORDER BY placed_at DESC, id DESC LIMIT $11"),
             sqlite: concat!("SELECT body FROM orders WHERE ", filtered!(sqlite),
-                " AND (placed_at, id) < ($9, $10) AND (session_id = $12 OR profile_id = $13) \
+                " AND (placed_at, id) < ($9, $10) \
+                AND (session_id = $12 OR profile_id IN (SELECT unhex(value) FROM json_each($13))) \
                 ORDER BY placed_at DESC, id DESC LIMIT $11")
         };
         /// A page of all orders by id.
@@ -61,8 +63,8 @@ pub mod sql {
 /// What to list. Empty lists and `None` do not restrict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Of this customer.
-    pub profile: Option<Uuid>,
+    /// Of one of these profiles.
+    pub profiles: Vec<Uuid>,
     /// Of this channel account.
     pub account: Option<String>,
     /// Placed at or after.
@@ -82,7 +84,7 @@ pub struct Filter {
 impl Filter {
     fn values(&self) -> Vec<Value> {
         vec![
-            self.profile.into(),
+            self.profiles.clone().into(),
             self.account.clone().into(),
             self.start.into(),
             self.end.into(),
@@ -98,7 +100,7 @@ impl Filter {
     pub fn holds(&self, order: &Order) -> bool {
         let at = |location: &str| order.groups.iter().any(|group| group.location_id == location);
         let Some(placed_at) = order.placed_at else { return false };
-        self.profile.is_none_or(|profile| order.profile.is_some_and(|own| own.0 == profile))
+        (self.profiles.is_empty() || order.profile.is_some_and(|own| self.profiles.contains(&own.0)))
             && self
                 .account
                 .as_ref()
@@ -127,14 +129,14 @@ impl Default for After {
     }
 }
 
-/// A page, newest first. `customer` restricts it to a session's lineage and a profile.
+/// A page, newest first. `customer` restricts it to a session's lineage and some profiles.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn newest(
     conn: &mut Conn,
     filter: &Filter,
-    customer: Option<(Uuid, Option<Uuid>)>,
+    customer: Option<(Uuid, Vec<Uuid>)>,
     after: After,
     limit: i64,
 ) -> Result<Vec<Order>, Error> {
@@ -142,8 +144,8 @@ pub async fn newest(
     values.extend([after.placed_at.into(), after.id.into(), limit.into()]);
     let rows = match customer {
         None => conn.fetch_all(sql::NEWEST, values).await?,
-        Some((session, profile)) => {
-            values.extend([session.into(), profile.into()]);
+        Some((session, profiles)) => {
+            values.extend([session.into(), profiles.into()]);
             conn.fetch_all(sql::NEWEST_OF_CUSTOMER, values).await?
         }
     };

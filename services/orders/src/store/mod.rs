@@ -6,6 +6,7 @@ pub mod lists;
 pub mod orders;
 pub mod payments;
 pub mod pickups;
+pub mod returns;
 pub mod tasks;
 
 use omnimesh_kit::store::Sql;
@@ -18,5 +19,6 @@ pub const STATEMENTS: &[&[(&str, Sql)]] = &[
     orders::sql::STATEMENTS,
     payments::sql::STATEMENTS,
     pickups::sql::STATEMENTS,
+    returns::sql::STATEMENTS,
     tasks::sql::STATEMENTS,
 ];

@@ -8,8 +8,8 @@ use omnimesh_kit::{
 };
 use uuid::Uuid;
 
-use super::events;
-use crate::domain::{Order, OrderId, OrderState};
+use super::{events, returns};
+use crate::domain::{Change, Order, OrderChange, OrderId, OrderState, ReturnId};
 
 /// The SQL of this module.
 pub mod sql {
@@ -175,8 +175,19 @@ pub async fn save(tx: &mut Tx, call: &Call, order: &mut Order) -> Result<bool, E
         return Ok(false);
     }
     add_locations(tx, order).await?;
+    put_returns(tx, order, &changes).await?;
     events::append(tx, call, order, first, &changes).await?;
     Ok(true)
+}
+
+async fn put_returns(tx: &mut Tx, order: &Order, changes: &[Change]) -> Result<(), Error> {
+    let changed = |id: ReturnId| {
+        changes.iter().any(|change| matches!(&change.what, OrderChange::Return { id: changed, .. } if *changed == id))
+    };
+    for found in order.returns.iter().filter(|found| changed(found.id)) {
+        returns::put(tx, order.id, found).await?;
+    }
+    Ok(())
 }
 
 async fn add_locations(tx: &mut Tx, order: &Order) -> Result<(), Error> {

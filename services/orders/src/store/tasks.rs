@@ -28,6 +28,8 @@ pub mod sql {
         DUE = "SELECT id FROM tasks WHERE due_at <= $1 LIMIT 1";
         /// It is done.
         DELETE = "DELETE FROM tasks WHERE id = $1";
+        /// It is not needed, and nobody has begun it.
+        WITHDRAW = "DELETE FROM tasks WHERE id = $1 AND tries = 0";
         /// It failed: later again.
         LATER = "UPDATE tasks SET due_at = $2 WHERE id = $1";
     }
@@ -42,6 +44,8 @@ pub enum TaskKind {
     Thaw,
     /// Reserve what there is for an imported order.
     Reserve,
+    /// Release what was reserved for the group named by the argument, if it never came to be.
+    ReleaseGroup,
 }
 
 impl TaskKind {
@@ -50,11 +54,12 @@ impl TaskKind {
             Self::Release => "RELEASE",
             Self::Thaw => "THAW",
             Self::Reserve => "RESERVE",
+            Self::ReleaseGroup => "RELEASE_GROUP",
         }
     }
 
     fn of(text: &str) -> Result<Self, Error> {
-        let all = [Self::Release, Self::Thaw, Self::Reserve];
+        let all = [Self::Release, Self::Thaw, Self::Reserve, Self::ReleaseGroup];
         let unknown = || Error::Column { column: "kind".to_owned(), problem: format!("no such kind of task: {text}") };
         all.into_iter().find(|kind| kind.as_str() == text).ok_or_else(unknown)
     }
@@ -80,8 +85,32 @@ pub struct Task {
 /// # Errors
 /// Whatever the database says.
 pub async fn add(tx: &mut Tx, order: OrderId, kind: TaskKind, argument: &str) -> Result<(), Error> {
+    add_later(tx, order, kind, argument, Duration::ZERO).await.map(drop)
+}
+
+/// Adds a task that is due after a while; gives its id.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn add_later(
+    tx: &mut Tx,
+    order: OrderId,
+    kind: TaskKind,
+    argument: &str,
+    delay: Duration,
+) -> Result<Uuid, Error> {
     let now = tx.now();
-    tx.execute(sql::INSERT, args![uuid_v7(now), order.0, kind.as_str(), argument, now]).await.map(drop)
+    let id = uuid_v7(now);
+    tx.execute(sql::INSERT, args![id, order.0, kind.as_str(), argument, now.plus(delay)]).await?;
+    Ok(id)
+}
+
+/// Removes a task that nobody has begun; `false` if somebody has.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn withdraw(tx: &mut Tx, id: Uuid) -> Result<bool, Error> {
+    Ok(tx.execute(sql::WITHDRAW, args![id]).await? == 1)
 }
 
 /// Whether a task is due.
