@@ -1,8 +1,9 @@
-//! What carts does with the events it hears: an order's fate is its cart's.
+//! What carts does with the events it hears: an order's fate is its cart's, and a customer's profiles have one cart.
 
 use async_trait::async_trait;
 use omnimesh_kit::{
     call::Call,
+    customers::{self, Change},
     inbox::{BoxError, EventHandler},
     store::Tx,
 };
@@ -14,7 +15,8 @@ use prost::{Message as _, Name as _};
 
 use crate::{
     NAME,
-    domain::{Cart, freeze},
+    customers::{FIRST_DELAY, settle},
+    domain::{Cart, State, freeze},
     error::Error,
     rpc::change::{Effect, save},
     store,
@@ -31,13 +33,13 @@ impl EventHandler for Orders {
         let kind = event.r#type.as_str();
         if kind == OrderPlaced::full_name() {
             let order = OrderPlaced::decode(payload)?.order_id;
-            settle(tx, &order, |cart| freeze::close(cart, &order)).await?;
+            follow(tx, &order, |cart| freeze::close(cart, &order)).await?;
         } else if kind == OrderCancelled::full_name() {
             let order = OrderCancelled::decode(payload)?.order_id;
-            settle(tx, &order, |cart| thaw(cart, &order)).await?;
+            follow(tx, &order, |cart| thaw(cart, &order)).await?;
         } else if kind == OrderExpired::full_name() {
             let order = OrderExpired::decode(payload)?.order_id;
-            settle(tx, &order, |cart| thaw(cart, &order)).await?;
+            follow(tx, &order, |cart| thaw(cart, &order)).await?;
         }
         Ok(())
     }
@@ -48,12 +50,47 @@ fn thaw(cart: &mut Cart, order: &str) -> bool {
     freeze::thaw(cart, Some(order)).unwrap_or(false)
 }
 
+/// Hears which profiles are one customer, and whom to forget.
+#[derive(Debug)]
+pub(crate) struct Profiles;
+
+#[async_trait]
+impl EventHandler for Profiles {
+    async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        let profiles = match customers::hear(tx, event).await? {
+            None => return Ok(()),
+            Some(Change::Merged { members, .. }) => members,
+            Some(Change::Split { members }) => members.into_iter().map(|(member, _)| member).collect(),
+            Some(Change::Erased { erasure_id, profiles }) => {
+                crate::erase::erase(tx, &erasure_id, &profiles).await?;
+                return Ok(());
+            }
+        };
+        match settle(tx, &profiles).await {
+            // Nothing was written. The customers are who they are; their carts follow when they can.
+            Err(Error::Refusal(refusal)) => {
+                tracing::error!(cause = %refusal, "carts of a customer's profiles can't be settled");
+                let due = tx.now().plus(FIRST_DELAY);
+                for profile in profiles {
+                    store::settle_later(tx, profile, due).await?;
+                }
+                Ok(())
+            }
+            done => Ok(done?),
+        }
+    }
+}
+
 /// Changes the carts of an order.
-async fn settle(tx: &mut Tx, order: &str, change: impl Fn(&mut Cart) -> bool) -> Result<(), Error> {
+async fn follow(tx: &mut Tx, order: &str, change: impl Fn(&mut Cart) -> bool) -> Result<(), Error> {
     let now = tx.now();
     for mut cart in store::of_order_locked(tx, order).await? {
         if change(&mut cart) {
-            save(tx, &Call::system(NAME), cart, &[Effect::Changed], now).await?;
+            let cart = save(tx, &Call::system(NAME), cart, &[Effect::Changed], now).await?;
+            if cart.state == State::Active {
+                // What waited for the till.
+                settle(tx, cart.profile.as_slice()).await?;
+            }
         }
     }
     Ok(())

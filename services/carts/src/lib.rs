@@ -1,14 +1,18 @@
 //! One cart across channels: what a customer is about to buy, wherever the customer is.
 //!
 //! It owns carts, coupons and shipping methods. It asks catalog what lines cost, tells sessions of new carts, sends
-//! `CartCreated`, `CartLineAdded`, `CartChanged` and `CartMerged`, and hears from orders what becomes of frozen carts.
+//! `CartCreated`, `CartLineAdded`, `CartChanged`, `CartMerged` and `CartParted`, hears from orders what becomes of frozen carts,
+//! and from profiles which of them are one customer, and whom to forget.
 
+mod customers;
 pub mod demo;
 pub mod domain;
+mod erase;
 mod error;
 mod events;
 mod rpc;
 pub mod store;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -31,8 +35,14 @@ pub const NAME: &str = "carts";
 /// Its tables.
 pub const MIGRATIONS: Migrations = Migrations {
     service: NAME,
-    postgres: &[(100, "carts", include_str!("../migrations/postgres/100_carts.sql"))],
-    sqlite: &[(100, "carts", include_str!("../migrations/sqlite/100_carts.sql"))],
+    postgres: &[
+        (100, "carts", include_str!("../migrations/postgres/100_carts.sql")),
+        (101, "customers", include_str!("../migrations/postgres/101_customers.sql")),
+    ],
+    sqlite: &[
+        (100, "carts", include_str!("../migrations/sqlite/100_carts.sql")),
+        (101, "customers", include_str!("../migrations/sqlite/101_customers.sql")),
+    ],
 };
 
 /// The section `carts` of the settings.
@@ -60,9 +70,11 @@ pub fn build(deps: Deps) -> Result<Module, config::Error> {
         .parse()
         .map_err(|problem| config::Error::at("carts.default_currency", format!("{problem}")))?;
     let carts = rpc::Carts { deps, default_currency };
+    carts.deps.lifecycle.spawn("carts tasks", tasks::work(carts.deps.clone()));
     let routes = Routes::new(CartServiceServer::new(carts.clone()))
         .add_service(ShippingServiceServer::new(carts.clone()))
         .add_service(CouponServiceServer::new(carts));
     let orders = Consumer { group: NAME, producer: "orders", handler: Arc::new(events::Orders) };
-    Ok(Module { name: NAME, routes, consumers: vec![orders] })
+    let profiles = Consumer { group: NAME, producer: "profiles", handler: Arc::new(events::Profiles) };
+    Ok(Module { name: NAME, routes, consumers: vec![orders, profiles] })
 }

@@ -10,7 +10,7 @@ use omnimesh_kit::{
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::domain::{Body, Cart, CartId, State, coupon::Coupon, delivery::ShippingMethod};
+use crate::domain::{Body, Cart, CartId, Customer, State, coupon::Coupon, delivery::ShippingMethod};
 
 omnimesh_kit::statements! {
     /// One cart.
@@ -37,14 +37,75 @@ omnimesh_kit::statements! {
         sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
             freeze_expires_at, created_at, updated_at, body FROM carts WHERE order_id = $1 ORDER BY id"
     };
-    /// A customer's carts: those to go on with first, the profile's before the session's, the latest first. Merged ones lead
-    /// an old lineage to where its cart went.
-    OF_OWNER = "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
-        freeze_expires_at, created_at, updated_at, body FROM carts \
-        WHERE (profile_id = $1 AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
-        AND currency = COALESCE($3, currency) \
-        ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $1 THEN 0 ELSE 1 END, \
-            updated_at DESC, id LIMIT 16";
+    /// A customer's carts: those to go on with first, the session's own profile's before those of the customer's other profiles,
+    /// these before the session's, the latest first. Merged ones lead an old lineage to where its cart went.
+    OF_OWNER = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE (profile_id = ANY($1) AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
+            AND currency = COALESCE($3, currency) \
+            ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $4 THEN 0 WHEN profile_id IS NOT NULL THEN 1 ELSE 2 END, \
+                updated_at DESC, id LIMIT 64",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE (profile_id IN (SELECT unhex(value) FROM json_each($1)) AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
+            AND currency = COALESCE($3, currency) \
+            ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $4 THEN 0 WHEN profile_id IS NOT NULL THEN 1 ELSE 2 END, \
+                updated_at DESC, id LIMIT 64"
+    };
+    /// The carts that some profiles go on with.
+    LIVE_OF = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE profile_id = ANY($1) AND state IN ('ACTIVE', 'FROZEN')",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) AND state IN ('ACTIVE', 'FROZEN')"
+    };
+    /// Where the carts of some profiles went, unless that is an order by now.
+    WENT_TO = {
+        postgres: "SELECT DISTINCT t.id FROM carts AS s JOIN carts AS t ON t.id = s.merged_into \
+            WHERE s.profile_id = ANY($1) AND s.state = 'MERGED' AND t.state <> 'ORDERED'",
+        sqlite: "SELECT DISTINCT t.id FROM carts AS s JOIN carts AS t ON t.id = s.merged_into \
+            WHERE s.profile_id IN (SELECT unhex(value) FROM json_each($1)) AND s.state = 'MERGED' AND t.state <> 'ORDERED'"
+    };
+    /// All carts of some profiles, locked.
+    ALL_OF_LOCKED = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE profile_id = ANY($1) ORDER BY id FOR UPDATE",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
+    };
+    /// What went into some carts, locked.
+    WENT_INTO_LOCKED = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE merged_into = ANY($1) ORDER BY id FOR UPDATE",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE merged_into IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
+    };
+    /// Keeps carts from others until the end of the transaction, in key order.
+    LOCK = {
+        postgres: "SELECT id FROM carts WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        sqlite: "SELECT id FROM carts WHERE id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
+    };
+    /// Freezes that ended by themselves.
+    THAWED = "SELECT id FROM carts WHERE state = 'FROZEN' AND order_id IS NULL AND freeze_expires_at <= $1 \
+        ORDER BY freeze_expires_at LIMIT 50";
+    /// Gives a guest's cart to another lineage: the first one finds it no more.
+    TAKE = "UPDATE carts SET session_id = $2, guest_of = NULL WHERE id = $1";
+    /// A customer whose carts have to be settled later.
+    SETTLE_LATER = "INSERT INTO settlements (profile_id, due_at, tries) VALUES ($1, $2, 0) \
+        ON CONFLICT (profile_id) DO UPDATE SET due_at = excluded.due_at";
+    /// Customers whose carts are to be settled now.
+    SETTLE_NOW = "SELECT profile_id, tries FROM settlements WHERE due_at <= $1 ORDER BY due_at LIMIT 50";
+    /// Later again.
+    SETTLE_AGAIN = "UPDATE settlements SET due_at = $2, tries = tries + 1 WHERE profile_id = $1";
+    /// It is settled.
+    SETTLED = "DELETE FROM settlements WHERE profile_id = $1";
     /// Stores a new cart, unless its owner has one.
     INSERT_CART = "INSERT INTO carts (id, version, events, state, currency, session_id, profile_id, channel, merged_into, \
         order_id, freeze_expires_at, prices_expire_at, created_at, updated_at, body, guest_of) \
@@ -101,12 +162,75 @@ pub(crate) async fn of_order_locked(conn: &mut Conn, order: &str) -> Result<Vec<
 /// A customer's carts, the one to go on with first.
 pub(crate) async fn of_owner(
     conn: &mut Conn,
-    profile: Option<ProfileId>,
-    session: SessionId,
+    customer: &Customer,
     currency: Option<Currency>,
 ) -> Result<Vec<Cart>, Error> {
-    let values = args![profile.map(|id| id.0), session.0, currency.map(Currency::code)];
+    let own = customer.profile.map(|id| id.0);
+    let values = args![uuids(&customer.members), customer.session.0, currency.map(Currency::code), own];
     conn.fetch_all(OF_OWNER, values).await?.iter().map(read).collect()
+}
+
+/// The live carts of some profiles.
+pub(crate) async fn live_of(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<Cart>, Error> {
+    conn.fetch_all(LIVE_OF, args![uuids(profiles)]).await?.iter().map(read).collect()
+}
+
+/// The carts that merged carts of some profiles went into, one step.
+pub(crate) async fn went_to(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<CartId>, Error> {
+    let rows = conn.fetch_all(WENT_TO, args![uuids(profiles)]).await?;
+    rows.iter().map(|row| row.get("id").map(CartId)).collect()
+}
+
+/// All carts of some profiles, that nobody else changes until the end of the transaction.
+pub(crate) async fn all_of_locked(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<Cart>, Error> {
+    conn.fetch_all(ALL_OF_LOCKED, args![uuids(profiles)]).await?.iter().map(read).collect()
+}
+
+/// The carts that went into some carts, locked.
+pub(crate) async fn went_into_locked(conn: &mut Conn, carts: Vec<CartId>) -> Result<Vec<Cart>, Error> {
+    let ids: Vec<_> = carts.into_iter().map(|id| id.0).collect();
+    conn.fetch_all(WENT_INTO_LOCKED, args![ids]).await?.iter().map(read).collect()
+}
+
+/// Keeps carts from others until the end of the transaction.
+pub(crate) async fn lock(conn: &mut Conn, carts: impl Iterator<Item = CartId>) -> Result<(), Error> {
+    let ids: Vec<_> = carts.map(|id| id.0).collect();
+    conn.fetch_all(LOCK, args![ids]).await.map(drop)
+}
+
+/// Carts whose freeze ended by itself.
+pub(crate) async fn thawed(conn: &mut Conn, now: Timestamp) -> Result<Vec<CartId>, Error> {
+    conn.fetch_all(THAWED, args![now]).await?.iter().map(|row| row.get("id").map(CartId)).collect()
+}
+
+/// Gives a guest's cart to another lineage.
+pub(crate) async fn take(conn: &mut Conn, cart: CartId, session: SessionId) -> Result<(), Error> {
+    conn.execute(TAKE, args![cart.0, session.0]).await.map(drop)
+}
+
+/// Has a customer's carts settled at that moment.
+pub(crate) async fn settle_later(conn: &mut Conn, profile: ProfileId, due: Timestamp) -> Result<(), Error> {
+    conn.execute(SETTLE_LATER, args![profile.0, due]).await.map(drop)
+}
+
+/// Customers whose carts are to be settled now, and how often that was tried.
+pub(crate) async fn settle_now(conn: &mut Conn, now: Timestamp) -> Result<Vec<(ProfileId, i64)>, Error> {
+    let rows = conn.fetch_all(SETTLE_NOW, args![now]).await?;
+    rows.iter().map(|row| Ok((ProfileId(row.get("profile_id")?), row.get("tries")?))).collect()
+}
+
+/// Puts a settlement off.
+pub(crate) async fn settle_again(conn: &mut Conn, profile: ProfileId, due: Timestamp) -> Result<(), Error> {
+    conn.execute(SETTLE_AGAIN, args![profile.0, due]).await.map(drop)
+}
+
+/// Nothing is left to be settled.
+pub(crate) async fn settled(conn: &mut Conn, profile: ProfileId) -> Result<(), Error> {
+    conn.execute(SETTLED, args![profile.0]).await.map(drop)
+}
+
+fn uuids(profiles: &[ProfileId]) -> Vec<Uuid> {
+    profiles.iter().map(|id| id.0).collect()
 }
 
 /// Stores a new cart; `false` if its owner has one.

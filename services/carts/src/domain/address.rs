@@ -63,6 +63,21 @@ impl Address {
         })
     }
 
+    /// Nothing but a country.
+    #[must_use]
+    pub fn of_country(country: String) -> Self {
+        Self {
+            recipient: String::new(),
+            organization: String::new(),
+            lines: Vec::new(),
+            city: String::new(),
+            region: String::new(),
+            postal_code: String::new(),
+            country,
+            phone: String::new(),
+        }
+    }
+
     /// For the wire.
     #[must_use]
     pub fn to_proto(&self) -> v1::Address {

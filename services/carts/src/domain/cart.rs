@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use omnimesh_kit::{
-    auth::Identity,
     clock::Timestamp,
     ids::{ProfileId, SessionId},
     money::Currency,
@@ -118,6 +117,17 @@ pub struct Body {
     pub joined: Option<Box<Joined>>,
 }
 
+/// Whose carts somebody may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// The lineage of the session.
+    pub session: SessionId,
+    /// The profile that it was identified as.
+    pub profile: Option<ProfileId>,
+    /// All profiles that are the same customer, that one included.
+    pub members: Vec<ProfileId>,
+}
+
 /// A cart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cart {
@@ -178,23 +188,23 @@ impl Cart {
         }
     }
 
-    /// Whether a customer owns it: the customer's profile, or for a guest's cart the lineage that created it. That lineage
-    /// also reaches a cart that was just claimed for its profile with a token from before, which lives a minute at most.
+    /// Whether a customer owns it: one of the customer's profiles, or for a guest's cart the lineage that created it. That
+    /// lineage also reaches a cart that was just claimed for its profile with a token from before, which lives a minute at most.
     #[must_use]
-    pub fn is_owned_by(&self, identity: &Identity) -> bool {
-        let Some(session) = &identity.session else { return false };
-        match (self.profile, session.profile) {
-            (Some(owner), Some(caller)) => owner == caller,
-            _ => self.session == Some(session.id),
+    pub fn is_owned_by(&self, customer: &Customer) -> bool {
+        match (self.profile, customer.profile) {
+            (Some(owner), Some(_)) => customer.members.contains(&owner),
+            _ => self.session == Some(customer.session),
         }
     }
 
-    /// Whether it is a guest's cart that this identified caller left behind, to be claimed.
+    /// Whether it is a guest's cart that this identified customer left behind, to be claimed.
     #[must_use]
-    pub fn is_stray_of(&self, identity: &Identity) -> bool {
+    pub fn is_stray_of(&self, customer: &Customer) -> bool {
         self.profile.is_none()
             && self.state == State::Active
-            && identity.session.as_ref().is_some_and(|s| s.profile.is_some() && self.session == Some(s.id))
+            && customer.profile.is_some()
+            && self.session == Some(customer.session)
     }
 
     /// The cart as it stands at that moment: a freeze without an order ends by itself.

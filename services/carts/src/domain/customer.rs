@@ -39,8 +39,8 @@ pub enum Outcome {
 pub struct Arrangement {
     /// The carts that change, those that end first: their places are free before others take them.
     pub carts: Vec<(Cart, Outcome)>,
-    /// Whether something has to wait for the end of a freeze: a cart at the till is neither merged nor taken apart.
-    pub waits: bool,
+    /// Whose carts at the till something has to wait for: they are neither merged nor taken apart before their freeze ends.
+    pub waits: BTreeSet<ProfileId>,
 }
 
 /// Says what has to become of these carts: the live ones of some profiles, and all carts that are joined in those.
@@ -64,7 +64,9 @@ pub fn arrange(carts: &BTreeMap<CartId, Cart>, roots: &Roots, now: Timestamp) ->
         }
         let apart = |cart: &Cart| people(cart, carts).into_iter().map(root).collect::<BTreeSet<_>>().len() > 1;
         let split = heads.iter().chain(&at_till).any(apart);
-        all.waits |= split && !at_till.is_empty();
+        if split {
+            all.waits.extend(at_till.iter().filter_map(|cart| cart.profile));
+        }
 
         let mut after: BTreeMap<CartId, Cart> = BTreeMap::new();
         let mut kept: BTreeMap<CartId, (CartId, Vec<LineId>)> = BTreeMap::new();
@@ -87,7 +89,8 @@ pub fn arrange(carts: &BTreeMap<CartId, Cart>, roots: &Roots, now: Timestamp) ->
             }
         }
         for (side, mut group) in sides {
-            all.waits |= at_till.iter().any(|frozen| frozen.profile.map(root) == side);
+            let at_till = at_till.iter().filter_map(|cart| cart.profile);
+            all.waits.extend(at_till.filter(|owner| Some(root(*owner)) == side));
             group.sort_by_key(|cart| (cart.profile != side, cart.created_at, cart.id));
             let mut group = group.into_iter();
             let Some(mut survivor) = group.next() else { continue };

@@ -18,7 +18,7 @@ mod joined_tests;
 #[cfg(test)]
 mod tests;
 
-pub use cart::{Body, Cart, CartId, Line, LineId, State};
+pub use cart::{Body, Cart, CartId, Customer, Line, LineId, State};
 
 use omnimesh_kit::money::{Currency, MoneyError};
 

@@ -5,20 +5,23 @@ use omnimesh_kit::{
     call::Call,
     clock::Timestamp,
     idempotency::{Once, Reply},
+    ids::ProfileId,
     money::Currency,
     outbox,
     store::Tx,
 };
-use omnimesh_proto::carts::v1::{self as proto, CartChanged, CartCreated, CartLineAdded, CartMerged, CartSummary};
+use omnimesh_proto::carts::v1::{
+    self as proto, CartChanged, CartCreated, CartLineAdded, CartMerged, CartParted, CartSummary,
+};
 use prost::Message;
 
 use super::{
     Carts,
     find::{Which, dead_ends, find},
-    prices, view,
+    linked, prices, view,
 };
 use crate::{
-    domain::{Cart, CartId, LineId, Refusal, State, price::Fresh},
+    domain::{Cart, CartId, LineId, Refusal, State, joined, price::Fresh},
     error::Error,
     store,
 };
@@ -37,6 +40,15 @@ pub(crate) enum Effect {
     Changed,
     /// It went into another cart, which stands like that afterwards.
     MergedInto(Box<CartSummary>),
+    /// It was taken out of the cart it had gone into: with so many lines, but without those that others edited meanwhile.
+    Parted {
+        /// That cart.
+        from: CartId,
+        /// How many lines it has back.
+        returned: usize,
+        /// The lines that stay with who edited them.
+        kept: Vec<LineId>,
+    },
 }
 
 /// A change of one cart: pure, tried on copies, perhaps more than once.
@@ -95,6 +107,7 @@ pub(crate) async fn change<R: Whole>(
     create: Option<Currency>,
     edit: &dyn Edit,
 ) -> Result<Done<R>, Error> {
+    linked::may_change(call)?;
     let mut lock = false;
     for _ in 0..TRIES {
         match attempt(carts, call, once, which, create, edit, lock).await {
@@ -130,10 +143,13 @@ async fn attempt<R: Whole>(
 ) -> Result<Done<R>, Error> {
     let now = carts.deps.clock.now();
     let found = find(carts, call, which).await?;
+    // Where a cart was handed over there is no other.
+    let create = create.filter(|_| linked::scope(call).is_none_or(|scope| scope.cart.is_none()));
     let fresh_cart = |currency| {
-        let session = call.session();
-        let profile = session.and_then(|session| session.profile);
-        Cart::new(now, currency, prices::channel_of(call), session.map(|session| session.id), profile)
+        let profile = writer(call);
+        // A customer's cart that somebody else's session creates is the customer's alone.
+        let lineage = call.session().filter(|session| profile.is_none() || session.profile.is_some());
+        Cart::new(now, currency, prices::channel_of(call), lineage.map(|session| session.id), profile)
     };
     let seen = match (found, create) {
         (Some(cart), _) => cart,
@@ -143,6 +159,7 @@ async fn attempt<R: Whole>(
 
     let mut probe = seen.clone();
     let effects = edit.apply(&mut probe, now)?;
+    joined::note(&seen.body, &mut probe.body, writer(call));
     // Only an active cart's prices move.
     let fresh = if seen.state == State::Active { prices::ask(carts, call, &probe).await? } else { None };
     let effects = finish(edit, &seen.state, &mut probe, effects, fresh.as_ref(), now)?;
@@ -159,17 +176,24 @@ async fn attempt<R: Whole>(
             if matches!(cart.state, State::Merged { .. }) {
                 return Err(Error::Conflict);
             }
-            let before = cart.state.clone();
+            let before = cart.clone();
             let effects = edit.apply(&mut cart, now)?;
-            let effects = finish(edit, &before, &mut cart, effects, fresh.as_ref(), now)?;
+            joined::note(&before.body, &mut cart.body, writer(call));
+            let effects = finish(edit, &before.state, &mut cart, effects, fresh.as_ref(), now)?;
             save(&mut tx, call, cart, &effects, now).await?
         } else {
             save(&mut tx, call, probe.clone(), &effects, now).await?
         };
-        Ok::<R, Error>(R::of(view::cart(&cart)))
+        Ok::<R, Error>(R::of(view::cart_for(call, &cart)))
     })?;
     let created = (seen.version == 0 && !reply.replayed).then_some(seen.id);
     Ok(Done { reply, created })
+}
+
+/// To whose profile the writing of a call counts.
+pub(crate) fn writer(call: &Call) -> Option<ProfileId> {
+    let session = call.session()?;
+    session.profile.or_else(|| session.linked.as_ref()?.owner)
 }
 
 /// Quotes the changed cart and checks it.
@@ -251,6 +275,16 @@ async fn send(
             let cart = Some(target.as_ref().clone());
             let merged = CartMerged { source_cart_id: cart_id, target_cart_id, profile_id, cart };
             outbox::append(tx, call, &id, seq, &merged).await
+        }
+        Effect::Parted { from, returned, kept } => {
+            let parted = CartParted {
+                cart_id,
+                from_cart_id: from.to_string(),
+                returned_line_count: i32::try_from(*returned).unwrap_or(i32::MAX),
+                kept_line_ids: kept.iter().map(LineId::to_string).collect(),
+                cart,
+            };
+            outbox::append(tx, call, &id, seq, &parted).await
         }
     }
 }

@@ -1,17 +1,26 @@
 //! Which cart a call means, and whether it is the caller's.
 
-use omnimesh_kit::{auth::Identity, call::Call, error::Fault, money::Currency, store::Conn};
+use omnimesh_kit::{
+    auth::Identity,
+    call::Call,
+    customers,
+    error::Fault,
+    ids::ProfileId,
+    money::Currency,
+    store::{self as store_kit, Conn},
+};
 use omnimesh_proto::access::v1::Audience;
 
-use super::{Carts, claim_cart};
+use super::{Carts, change::writer, claim_cart, linked};
 use crate::{
-    domain::{Cart, CartId, State},
+    customers::settle,
+    domain::{Cart, CartId, Customer, State},
     error::Error,
     store,
 };
 
 /// A merged cart leads to the one it went into, which may have gone on itself.
-const MAX_MERGES: usize = 64;
+pub(crate) const MAX_MERGES: usize = 64;
 
 /// Which cart is meant.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,74 +43,138 @@ impl Which {
 /// The cart that is meant, as it stands now; none if there is none, or none of the caller's.
 pub(crate) async fn find(carts: &Carts, call: &Call, which: Which) -> Result<Option<Cart>, Error> {
     let now = carts.deps.clock.now();
-    let found = match which.id {
-        Some(id) => {
+    let handed = linked::scope(call).and_then(|scope| Some((scope.cart?, scope.owner)));
+    let found = match (handed, which.id) {
+        (Some((cart, owner)), named) => {
             let mut conn = carts.deps.db.read().await?;
-            by_id(&mut conn, call, id, which.trusted).await?
+            handed_over(&mut conn, &cart, owner, named).await?
         }
-        None => of_session(carts, call, which.currency).await?,
+        (None, Some(id)) => {
+            let mut conn = carts.deps.db.read().await?;
+            let customer = customer(&mut conn, call).await?;
+            let any = which.trusted || may_name_any(call.identity());
+            by_id(&mut conn, customer.as_ref(), id, any).await?
+        }
+        (None, None) => of_session(carts, call, which.currency).await?,
     };
     Ok(found.map(|cart| cart.at(now)))
 }
 
-/// Follows merges; any cart on the way may be the one that makes it the caller's.
-async fn by_id(conn: &mut Conn, call: &Call, id: CartId, trusted: bool) -> Result<Option<Cart>, Error> {
-    let mut allowed = trusted || may_name_any(call.identity());
+/// Whose carts the caller may use, if it is a customer. Who was handed a session over uses those of whom it came from.
+pub(crate) async fn customer(conn: &mut Conn, call: &Call) -> Result<Option<Customer>, store_kit::Error> {
+    let Some(session) = call.session() else { return Ok(None) };
+    let profile = writer(call);
+    let members = match profile {
+        Some(profile) => customers::members(conn, profile).await?,
+        None => Vec::new(),
+    };
+    Ok(Some(Customer { session: session.id, profile, members }))
+}
+
+/// The one cart of a session that was handed over, wherever it went, as long as it is whose it was then.
+async fn handed_over(
+    conn: &mut Conn,
+    cart: &str,
+    owner: Option<ProfileId>,
+    named: Option<CartId>,
+) -> Result<Option<Cart>, Error> {
+    let Ok(handed) = cart.parse::<CartId>() else { return Ok(None) };
+    let Some(end) = by_id(conn, None, handed, true).await? else { return Ok(None) };
+    let same = match (end.profile, owner) {
+        (None, None) => true,
+        (Some(now), Some(then)) => customers::are_one(conn, now, then).await?,
+        _ => false,
+    };
+    let meant = match named {
+        Some(id) if id != end.id => by_id(conn, None, id, true).await?.is_some_and(|named| named.id == end.id),
+        Some(_) => true,
+        None => end.state.is_live(),
+    };
+    Ok((same && meant).then_some(end))
+}
+
+/// Follows merges; any cart on the way may be the one that makes it the caller's, but none leads into the cart of somebody else:
+/// two profiles that were taken for one customer may have been parted since.
+async fn by_id(conn: &mut Conn, caller: Option<&Customer>, id: CartId, any: bool) -> Result<Option<Cart>, Error> {
+    let mut allowed = any;
+    let mut own = None;
     let mut next = id;
     for _ in 0..MAX_MERGES {
         let Some(cart) = store::cart(conn, next).await? else { return Ok(None) };
-        allowed = allowed || cart.is_owned_by(call.identity());
-        match cart.state {
-            State::Merged { into } => next = into,
-            _ => return Ok(allowed.then_some(cart)),
+        let owned = caller.is_some_and(|caller| cart.is_owned_by(caller));
+        allowed = allowed || owned;
+        if let State::Merged { into } = cart.state {
+            next = into;
+            own = if owned { Some(cart) } else { own };
+            continue;
         }
+        let foreign = cart.profile.is_some() && caller.is_some_and(|caller| caller.profile.is_some()) && !owned && !any;
+        return Ok(if foreign { own } else { allowed.then_some(cart) });
     }
     Ok(None)
 }
 
-/// The cart that a session goes on with. A guest's cart that its customer left behind, because it was created while the
-/// session was being identified, is claimed first: no line is lost.
+/// The cart that a session goes on with. What its customer left behind is brought together first, so that no line is lost: a
+/// guest's cart that was created while the session was being identified, and carts of profiles that were found to be one.
 async fn of_session(carts: &Carts, call: &Call, currency: Option<Currency>) -> Result<Option<Cart>, Error> {
-    let Some(session) = call.session() else {
-        let problem = "must be given: only a customer's session has a cart of its own";
-        return Err(Fault::invalid("cart_id", problem).into());
-    };
-    let identity = call.identity();
     let mut tried = false;
     loop {
         let now = carts.deps.clock.now();
-        let found = {
-            let mut conn = carts.deps.db.read().await?;
-            store::of_owner(&mut conn, session.profile, session.id, currency).await?
+        let mut conn = carts.deps.db.read().await?;
+        let Some(customer) = customer(&mut conn, call).await? else {
+            let problem = "must be given: only a customer's session has a cart of its own";
+            return Err(Fault::invalid("cart_id", problem).into());
         };
+        let found = store::of_owner(&mut conn, &customer, currency).await?;
+        drop(conn);
         let found: Vec<_> = found.into_iter().map(|cart| cart.at(now)).collect();
-        if let Some(profile) = session.profile
+        if let Some(profile) = customer.profile
             && !tried
-            && found.iter().any(|cart| cart.is_stray_of(identity))
         {
-            tried = true;
-            claim_cart::claim(carts, call, session.id, profile).await?;
-            continue;
+            let stray = found.iter().any(|cart| cart.is_stray_of(&customer));
+            if stray {
+                claim_cart::claim(carts, call, customer.session, profile, None).await?;
+            }
+            let apart = are_several(&found, &customer);
+            if apart {
+                omnimesh_kit::transaction!(carts.deps.db, tx => { settle(&mut tx, &[profile]).await })?;
+            }
+            if stray || apart {
+                tried = true;
+                continue;
+            }
         }
-        let mut own = found.into_iter().filter(|cart| cart.is_owned_by(identity));
+        let mut own = found.into_iter().filter(|cart| cart.is_owned_by(&customer));
         let Some(first) = own.next() else { return Ok(None) };
         if first.state.is_live() {
             return Ok(Some(first));
         }
         let mut conn = carts.deps.db.read().await?;
-        let led = by_id(&mut conn, call, first.id, false).await?;
+        let led = by_id(&mut conn, Some(&customer), first.id, false).await?;
         return Ok(led.filter(|cart| cart.state.is_live()));
     }
+}
+
+/// Whether a customer has several active carts of a currency: one was created before it was heard that the profiles are one.
+fn are_several(found: &[Cart], customer: &Customer) -> bool {
+    let active = found.iter().filter(|cart| cart.state == State::Active && cart.profile.is_some());
+    let mut currencies: Vec<_> =
+        active.filter(|cart| cart.is_owned_by(customer)).map(|cart| cart.currency.code()).collect();
+    let all = currencies.len();
+    currencies.sort_unstable();
+    currencies.dedup();
+    currencies.len() < all
 }
 
 /// The merged carts that still hold a guest's place although they lead to an order.
 pub(crate) async fn dead_ends(carts: &Carts, call: &Call, currency: Currency) -> Result<Vec<CartId>, Error> {
     let Some(session) = call.session() else { return Ok(Vec::new()) };
+    let guest = Customer { session: session.id, profile: None, members: Vec::new() };
     let mut conn = carts.deps.db.read().await?;
     let mut ends = Vec::new();
-    for cart in store::of_owner(&mut conn, None, session.id, Some(currency)).await? {
+    for cart in store::of_owner(&mut conn, &guest, Some(currency)).await? {
         if matches!(cart.state, State::Merged { .. })
-            && by_id(&mut conn, call, cart.id, true).await?.is_none_or(|end| !end.state.is_live())
+            && by_id(&mut conn, None, cart.id, true).await?.is_none_or(|end| !end.state.is_live())
         {
             ends.push(cart.id);
         }

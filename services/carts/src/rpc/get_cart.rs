@@ -21,5 +21,5 @@ pub(crate) async fn get_cart(
     let (id,) = v.finish_with((id,))?;
     let cart = find(carts, call, Which::cart(id)).await?.ok_or(Error::NoCart(id))?;
     let cart = prices::shown(carts, call, cart).await?;
-    Ok(Response::new(GetCartResponse { cart: Some(view::cart(&cart)) }))
+    Ok(Response::new(GetCartResponse { cart: Some(view::cart_for(call, &cart)) }))
 }

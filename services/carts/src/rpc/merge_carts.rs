@@ -5,6 +5,7 @@ use omnimesh_kit::{
     clock::Timestamp,
     error::Fault,
     idempotency::{Once, Reply},
+    ids::ProfileId,
     store::Tx,
     validate::Violations,
 };
@@ -13,13 +14,14 @@ use tonic::Response;
 
 use super::{
     Carts,
-    change::{Done, Effect, Whole, or_stored, save},
+    change::{Done, Effect, Whole, or_stored, save, writer},
     find::{Which, find},
-    prices, view,
+    linked, prices, view,
 };
 use crate::{
     domain::{
         Cart, CartId, Refusal, State,
+        joined::{self, join},
         merge::{Mode, merge},
         price::Fresh,
     },
@@ -47,6 +49,7 @@ pub(crate) async fn merge_carts(
     v.check("mode", MergeMode::try_from(request.mode).is_ok(), "must be a known mode");
     v.check("request_id", mode != Mode::Sum || !request.request_id.is_empty(), "must be given for SUM");
     let (source, target) = v.finish_with((source, target))?;
+    linked::may_merge(call)?;
     if source == target {
         return Err(Fault::invalid("target_cart_id", "must be another cart than the source").into());
     }
@@ -82,15 +85,16 @@ async fn attempt(
         let reply = omnimesh_kit::once!(carts.deps.db, once, tx => {
             // Nothing changes; only the reply is kept.
             let _ = &mut tx;
-            Ok::<MergeCartsResponse, Error>(MergeCartsResponse::of(view::cart(&cart)))
+            Ok::<MergeCartsResponse, Error>(MergeCartsResponse::of(view::cart_for(call, &cart)))
         })?;
         return Ok(reply);
     }
     let fresh = ask(carts, call, &from, &into, mode).await?;
     omnimesh_kit::once!(carts.deps.db, once, tx => {
         let now = carts.deps.clock.now();
-        let cart = merge_in(&mut tx, call, (from.id, into.id), mode, fresh.as_ref(), now).await?;
-        Ok::<MergeCartsResponse, Error>(MergeCartsResponse::of(view::cart(&cart)))
+        let how = How { mode, claimed_for: None };
+        let cart = merge_in(&mut tx, call, (from.id, into.id), how, fresh.as_ref(), now).await?;
+        Ok::<MergeCartsResponse, Error>(MergeCartsResponse::of(view::cart_for(call, &cart)))
     })
 }
 
@@ -109,6 +113,15 @@ pub(crate) async fn ask(
     prices::ask(carts, call, &probe).await
 }
 
+/// How a cart goes into another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// How lines of the same key become one.
+    pub(crate) mode: Mode,
+    /// Whose the source is from here on, if it is a guest's that is claimed.
+    pub(crate) claimed_for: Option<ProfileId>,
+}
+
 /// Merges two carts in the caller's transaction; gives the target.
 ///
 /// # Errors
@@ -117,7 +130,7 @@ pub(crate) async fn merge_in(
     tx: &mut Tx,
     call: &Call,
     (from, into): (CartId, CartId),
-    mode: Mode,
+    how: How,
     fresh: Option<&Fresh>,
     now: Timestamp,
 ) -> Result<Cart, Error> {
@@ -129,7 +142,18 @@ pub(crate) async fn merge_in(
             _ => cart.expect_active()?,
         }
     }
-    merge(&mut into.body, &from.body, from.id, mode);
+    from.profile = how.claimed_for.or(from.profile);
+    if from.profile.is_some()
+        && how.claimed_for.is_some()
+        && (into.body.joined.is_some() || into.profile != from.profile)
+    {
+        // Another of the customer's profiles may get it back one day.
+        join(&mut into, &mut from, now)?;
+    } else {
+        let before = into.body.clone();
+        merge(&mut into.body, &from.body, from.id, how.mode);
+        joined::note(&before, &mut into.body, writer(call));
+    }
     prices::requote(&mut into, fresh, now)?;
     from.state = State::Merged { into: into.id };
     let mut after = into.clone();

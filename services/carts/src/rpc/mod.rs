@@ -9,6 +9,7 @@ pub(crate) mod coupons;
 pub(crate) mod find;
 pub(crate) mod freeze_cart;
 pub(crate) mod get_cart;
+pub(crate) mod linked;
 pub(crate) mod merge_carts;
 pub(crate) mod prices;
 pub(crate) mod remove_line;

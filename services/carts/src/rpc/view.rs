@@ -1,8 +1,9 @@
 //! A cart as the contract shows it.
 
-use omnimesh_kit::{clock::Timestamp, money::Money};
+use omnimesh_kit::{call::Call, clock::Timestamp, money::Money};
 use omnimesh_proto::carts::v1 as proto;
 
+use super::linked;
 use crate::domain::{
     Cart, Line, State,
     coupon::{Benefit, Coupon},
@@ -42,6 +43,19 @@ fn state(state: &State) -> proto::CartState {
         State::Merged { .. } => proto::CartState::Merged,
         State::Ordered { .. } => proto::CartState::Ordered,
     }
+}
+
+/// The cart as the caller may see it: who it was handed over to sees the goods, not where they go and whose they are.
+pub(crate) fn cart_for(call: &Call, of: &Cart) -> proto::Cart {
+    let mut shown = cart(of);
+    if linked::sees_only_goods(call) {
+        shown.profile_id.clear();
+        let shipping = shown.delivery.as_mut().and_then(|delivery| delivery.shipping.as_mut());
+        if let Some(shipping) = shipping {
+            shipping.address = None;
+        }
+    }
+    shown
 }
 
 /// The whole cart.

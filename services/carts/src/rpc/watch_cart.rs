@@ -1,25 +1,32 @@
 //! WatchCart: the cart now, and again at each change. Each message reads the cart anew, so it is never older than the change.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use omnimesh_kit::{call::Call, ids::ProfileId, validate::Violations};
 use omnimesh_proto::{
-    carts::v1::{CartCreated, CartMerged, WatchCartRequest, WatchCartResponse},
+    carts::v1::{CartCreated, CartMerged, CartParted, WatchCartRequest, WatchCartResponse},
     events::v1::Event,
 };
 use prost::{Message as _, Name as _};
+use tokio::time::{Instant, Interval};
 use tonic::{Response, Status};
 
 use super::{
     Carts,
-    find::{Which, find},
+    find::{Which, customer, find},
     prices, view,
 };
 use crate::{
     domain::{Cart, CartId},
     error::Error,
 };
+
+/// How often the cart is read without an event.
+const READ_AGAIN: Duration = Duration::from_secs(30);
 
 type Messages = BoxStream<'static, Result<WatchCartResponse, Status>>;
 
@@ -38,7 +45,9 @@ pub(crate) async fn watch_cart(
     if id.is_some() && cart.is_none() {
         return Err(Error::NoCart(id));
     }
-    let mut watch = Watch { carts: carts.clone(), call, which, current: None };
+    let again = tokio::time::interval_at(Instant::now() + READ_AGAIN, READ_AGAIN);
+    let mut watch = Watch { carts: carts.clone(), call, which, current: None, members: BTreeSet::new(), again };
+    watch.learn().await?;
     let first = match cart {
         Some(cart) => watch.message(cart).await?,
         None => None,
@@ -56,10 +65,14 @@ where
     futures::stream::unfold(Some((watch, Box::pin(events))), |state| async move {
         let (mut watch, mut events) = state?;
         loop {
-            // The end of the log's stream ends the watch: the client asks again.
-            let event = events.next().await?;
-            if !watch.concerns(&event) {
-                continue;
+            tokio::select! {
+                event = events.next() => {
+                    // The end of the log's stream ends the watch: the client asks again.
+                    if !watch.concerns(&event?) {
+                        continue;
+                    }
+                }
+                _ = watch.again.tick() => {}
             }
             match watch.read().await {
                 Ok(Some(message)) => return Some((Ok(message), Some((watch, events)))),
@@ -76,6 +89,10 @@ struct Watch {
     which: Which,
     // What was sent last.
     current: Option<(CartId, i64)>,
+    // The profiles of the caller's customer, when a cart was last looked for.
+    members: BTreeSet<String>,
+    // Who is one with the caller is not an event of carts.
+    again: Interval,
 }
 
 impl Watch {
@@ -86,20 +103,31 @@ impl Watch {
         }
         // Who watches "my cart" also hears of carts that become it.
         let Some(session) = self.call.session().filter(|_| self.which.id.is_none()) else { return false };
-        let profile = session.profile.as_ref().map(ProfileId::to_string);
-        let of_profile = || {
+        let of_customer = || {
             let payload = event.payload.clone();
             let owner = match event.r#type.as_str() {
                 kind if kind == CartCreated::full_name() => CartCreated::decode(payload).map(|e| e.profile_id),
                 kind if kind == CartMerged::full_name() => CartMerged::decode(payload).map(|e| e.profile_id),
+                kind if kind == CartParted::full_name() => {
+                    CartParted::decode(payload).map(|e| e.cart.unwrap_or_default().profile_id)
+                }
                 _ => return false,
             };
-            profile.is_some() && owner.ok() == profile
+            owner.is_ok_and(|owner| self.members.contains(&owner))
         };
-        event.session_id == session.id.to_string() || of_profile()
+        event.session_id == session.id.to_string() || of_customer()
+    }
+
+    /// Learns who is one with the caller.
+    async fn learn(&mut self) -> Result<(), Error> {
+        let mut conn = self.carts.deps.db.read().await?;
+        let members = customer(&mut conn, &self.call).await?.map(|customer| customer.members).unwrap_or_default();
+        self.members = members.iter().map(ProfileId::to_string).collect();
+        Ok(())
     }
 
     async fn read(&mut self) -> Result<Option<WatchCartResponse>, Error> {
+        self.learn().await?;
         match find(&self.carts, &self.call, self.which).await? {
             Some(cart) => self.message(cart).await,
             None => self.last().await,
@@ -123,6 +151,6 @@ impl Watch {
         }
         let cart = prices::shown(&self.carts, &self.call, cart).await?;
         self.current = Some(version);
-        Ok(Some(WatchCartResponse { cart: Some(view::cart(&cart)) }))
+        Ok(Some(WatchCartResponse { cart: Some(view::cart_for(&self.call, &cart)) }))
     }
 }

@@ -27,15 +27,17 @@ use omnimesh_kit::{
 use omnimesh_proto::{
     access::v1::Audience,
     carts::v1::{
-        AddLineRequest, Cart, GetCartRequest, SetDeliveryRequest, ShippingChoice, UpsertCouponRequest,
-        UpsertShippingMethodRequest, cart_service_client::CartServiceClient,
-        coupon_service_client::CouponServiceClient, set_delivery_request::Choice,
-        shipping_service_client::ShippingServiceClient,
+        AddLineRequest, Cart, CartChanged, CartCreated, CartLineAdded, CartMerged, CartParted, CartSummary,
+        GetCartRequest, SetDeliveryRequest, ShippingChoice, UpsertCouponRequest, UpsertShippingMethodRequest,
+        cart_service_client::CartServiceClient, coupon_service_client::CouponServiceClient,
+        set_delivery_request::Choice, shipping_service_client::ShippingServiceClient,
     },
     catalog::v1::{catalog_service_server::CatalogServiceServer, location_service_server::LocationServiceServer},
     common::v1::{Address, Channel},
+    events::v1::Event,
     sessions::v1::session_service_server::SessionServiceServer,
 };
+use prost::{Message, Name};
 use tonic::{Status, service::Routes};
 use tonic_types::StatusExt as _;
 
@@ -145,6 +147,41 @@ impl World {
             ..SetDeliveryRequest::default()
         };
         self.carts(call).set_delivery(request).await.map(|reply| reply.into_inner().cart.unwrap())
+    }
+
+    /// The cart as its last event shows it. Every event of carts has it in the same place.
+    pub(crate) async fn last_summary(&self, cart_id: &str) -> CartSummary {
+        let mut conn = self.db.read().await.unwrap();
+        let sql = omnimesh_kit::store::Sql::portable(
+            "SELECT type, payload FROM outbox WHERE aggregate_id = $1 ORDER BY aggregate_seq DESC LIMIT 1",
+        );
+        let row = conn.fetch_one(sql, omnimesh_kit::args![cart_id]).await.unwrap();
+        let payload: Vec<u8> = row.get("payload").unwrap();
+        let payload = payload.as_slice();
+        let summary = match row.get::<String>("type").unwrap().rsplit('.').next().unwrap() {
+            "CartCreated" => CartCreated::decode(payload).unwrap().cart,
+            "CartLineAdded" => CartLineAdded::decode(payload).unwrap().cart,
+            "CartChanged" => CartChanged::decode(payload).unwrap().cart,
+            "CartMerged" => CartMerged::decode(payload).unwrap().cart,
+            "CartParted" => CartParted::decode(payload).unwrap().cart,
+            other => panic!("{other} shows no cart"),
+        };
+        summary.unwrap()
+    }
+
+    /// Hears an event of another service, in a transaction of its own, as the inbox does.
+    pub(crate) async fn hear<E: Message + Name>(&self, producer: &str, aggregate: &str, payload: &E) {
+        let event = Event {
+            producer: producer.to_owned(),
+            r#type: E::full_name(),
+            aggregate_id: aggregate.to_owned(),
+            payload: payload.encode_to_vec().into(),
+            ..Event::default()
+        };
+        let consumer = self.consumers.iter().find(|consumer| consumer.producer == producer).unwrap();
+        let mut tx = self.db.begin().await.unwrap();
+        consumer.handler.handle(&mut tx, &event).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// The types of a cart's events, in order, with dense numbers.
