@@ -1,7 +1,7 @@
-//! The order book: placing, importing, payment and fulfilment.
+//! The order book: placing, importing, payment, fulfilment and returns.
 //!
-//! Owns orders and documents (one row each), payments, refund tasks, pickup codes. Sends the events of `orders_events.proto`;
-//! hears none. Calls carts (freeze, thaw), catalog (reserve, confirm, release, locations) and sessions (whether a guest has
+//! Owns orders and documents (one row each, with their returns), payments, refund tasks, pickup codes. Sends the events of
+//! `orders_events.proto`; hears profiles (who is one customer, and who is erased). Calls carts (freeze, thaw), catalog (reserve, confirm, release, locations) and sessions (whether a guest has
 //! proved an order's contact).
 //!
 //! | question | module |
@@ -10,12 +10,14 @@
 //! | how is an order placed, whatever fails? | `saga`, `sweeper` |
 //! | what happens at other services afterwards? | `tasks` |
 //! | who may see an order? | `access` |
+//! | what becomes of an erased customer's orders? | `events` |
 //! | how does one RPC work? | `rpc`, one file each |
 
 mod access;
 mod app;
 pub mod domain;
 pub mod error;
+mod events;
 mod pickup;
 mod rpc;
 mod saga;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 
 use omnimesh_kit::{
     config,
+    inbox::Consumer,
     service::{Deps, Module},
     store::Migrations,
 };
@@ -68,7 +71,8 @@ pub fn build(deps: Deps) -> Result<Module, config::Error> {
     let app = App::new(deps, settings);
     app.deps.lifecycle.spawn("orders sweeper", sweeper::work(app.clone()));
     app.deps.lifecycle.spawn("orders tasks", tasks::work(app.clone()));
-    Ok(Module { name: NAME, routes: routes(&app), consumers: Vec::new() })
+    let profiles = Consumer { group: NAME, producer: "profiles", handler: Arc::new(events::Profiles) };
+    Ok(Module { name: NAME, routes: routes(&app), consumers: vec![profiles] })
 }
 
 fn routes(app: &Arc<App>) -> Routes {

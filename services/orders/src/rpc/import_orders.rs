@@ -246,8 +246,11 @@ async fn take(tx: &mut Tx, call: &Call, item: &Item, all: &mut AllKnown) -> Resu
 }
 
 /// Whether a newer statement can replace what is known: records of the past always. Of a live order amounts and customer can; its
-/// goods are bound already, and what it counts as stays: such a statement is for a person.
+/// goods are bound already, and what it counts as stays: such a statement is for a person. So is one of goods that come back.
 fn replaceable(document: &Document, order: &Order) -> bool {
+    if !order.returns.is_empty() {
+        return false;
+    }
     let mode = order.source.as_ref().map(|source| source.mode);
     match (document.source.mode, mode) {
         (ImportMode::Historical, Some(ImportMode::Historical)) => true,
@@ -309,7 +312,9 @@ async fn keep_aside(
     hash: [u8; 32],
     raw: &ImportDocument,
 ) -> Result<(), Error> {
-    let new = imports::add_conflict(tx, order.id, hash, raw.encode_to_vec()).await?;
+    // Of an erased customer's order nothing is kept that could name them.
+    let kept = if order.erased { Vec::new() } else { raw.encode_to_vec() };
+    let new = imports::add_conflict(tx, order.id, hash, kept).await?;
     if !new {
         return Ok(());
     }

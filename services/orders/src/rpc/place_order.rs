@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use omnimesh_kit::{
-    call::Call, error::Fault, idempotency::Reply, ids::ProfileId, money::Money, transaction, validate::Violations,
+    auth::SessionLevel, call::Call, error::Fault, idempotency::Reply, ids::ProfileId, money::Money, transaction,
+    validate::Violations,
 };
 use omnimesh_proto::{
     carts::v1::{Cart, GetCartRequest, cart_service_client::CartServiceClient},
@@ -77,7 +78,8 @@ async fn place(app: &App, call: &Call, checked: &Checked, last: Step) -> Result<
     if let Some(order) = known(app, &checked.key).await? {
         return Ok(reply(&join(app, call, order, last).await?, true));
     }
-    let cart = own_cart(app, call, &checked.cart_id).await?;
+    let cart_id = handed_over(call, &checked.cart_id)?;
+    let cart = own_cart(app, call, &cart_id).await?;
     let draft = draft_of(app, call, checked, &cart);
     match open(app, call, draft, &checked.key).await? {
         Some(draft) => Ok(reply(&saga::drive(app, call, &draft, last).await?, false)),
@@ -125,6 +127,21 @@ async fn join(app: &App, call: &Call, mut order: Order, last: Step) -> Result<Or
     }
 }
 
+/// The cart that is meant: a session that was handed over orders the cart it was given, if it may change it, and no other.
+fn handed_over(call: &Call, cart_id: &str) -> Result<String, Fault> {
+    let Some(session) = call.session().filter(|session| session.level == SessionLevel::Linked) else {
+        return Ok(cart_id.to_owned());
+    };
+    let given = session.linked.as_ref().filter(|linked| linked.edit).and_then(|linked| linked.cart.as_deref());
+    match given {
+        Some(given) if cart_id.is_empty() || cart_id == given => Ok(given.to_owned()),
+        _ => {
+            let message = "the session was handed over without the right to order this cart: the customer's own can";
+            Err(Fault::denied(ErrorReason::NotHandedOver, message))
+        }
+    }
+}
+
 /// The cart, if it is the caller's: carts checks that on the caller's behalf.
 async fn own_cart(app: &App, call: &Call, cart_id: &str) -> Result<Cart, Error> {
     let request = GetCartRequest { cart_id: cart_id.to_owned() };
@@ -135,7 +152,9 @@ async fn own_cart(app: &App, call: &Call, cart_id: &str) -> Result<Cart, Error> 
 fn draft_of(app: &App, call: &Call, checked: &Checked, cart: &Cart) -> Order {
     let now = app.now();
     let session = call.session();
-    let profile = call.identity().profile().or_else(|| cart.profile_id.parse::<ProfileId>().ok());
+    // A session that was handed over has no profile of its own: the order is the cart's owner's.
+    let own = session.filter(|session| session.level != SessionLevel::Linked).and_then(|session| session.profile);
+    let profile = own.or_else(|| cart.profile_id.parse::<ProfileId>().ok());
     let channel = match call.identity().channel() {
         Channel::Unspecified => cart.channel,
         channel => channel.into(),

@@ -1,5 +1,6 @@
 //! The SQL: named constants, one function per question.
 
+pub mod erasure;
 pub mod events;
 pub mod imports;
 pub mod lists;
@@ -13,6 +14,7 @@ use omnimesh_kit::store::Sql;
 
 /// Every list of statements of this service.
 pub const STATEMENTS: &[&[(&str, Sql)]] = &[
+    erasure::sql::STATEMENTS,
     events::sql::STATEMENTS,
     imports::sql::STATEMENTS,
     lists::sql::STATEMENTS,

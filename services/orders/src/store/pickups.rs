@@ -48,7 +48,9 @@ pub async fn insert(tx: &mut Tx, order: OrderId, group: GroupId, kept: &Kept, se
 /// # Errors
 /// Whatever the database says.
 pub async fn sealed(conn: &mut Conn, group: GroupId) -> Result<Option<Vec<u8>>, Error> {
-    conn.fetch_optional(sql::SEALED, args![group.0]).await?.map(|row| row.get("sealed")).transpose()
+    let sealed = conn.fetch_optional(sql::SEALED, args![group.0]).await?.map(|row| row.get::<Vec<u8>>("sealed"));
+    // Empty once the customer was erased.
+    Ok(sealed.transpose()?.filter(|sealed| !sealed.is_empty()))
 }
 
 /// Counts a try; `None` if there is no code that may be tried.

@@ -10,7 +10,7 @@ use super::world::{World, admin, customer, group, lira, staff, told, world};
 use crate::domain::{OrderId, Payment, PaymentEvent};
 
 impl World {
-    async fn ready(&self, order: &proto::Order) -> proto::Order {
+    pub(super) async fn ready(&self, order: &proto::Order) -> proto::Order {
         let staff = staff("kadikoy");
         let mut fulfillment = self.fulfillment(&staff);
         fulfillment.accept(proto::AcceptRequest { group: group(order) }).await.unwrap();
@@ -19,18 +19,18 @@ impl World {
         ready.into_inner().order.unwrap()
     }
 
-    async fn collect(&self, order: &proto::Order, code: &str) -> Result<proto::Order, tonic::Status> {
+    pub(super) async fn collect(&self, order: &proto::Order, code: &str) -> Result<proto::Order, tonic::Status> {
         let request = proto::ConfirmPickupRequest { group: group(order), code: code.to_owned() };
         let answer = self.fulfillment(&staff("kadikoy")).confirm_pickup(request).await?;
         Ok(answer.into_inner().order.unwrap())
     }
 
-    async fn code(&self, order: &proto::Order) -> proto::GetPickupCodeResponse {
+    pub(super) async fn code(&self, order: &proto::Order) -> proto::GetPickupCodeResponse {
         let request = proto::GetPickupCodeRequest { order_id: order.order_id.clone(), group_id: String::new() };
         self.orders(&self.customer).get_pickup_code(request).await.unwrap().into_inner()
     }
 
-    async fn refund_tasks(&self) -> Vec<proto::RefundTask> {
+    pub(super) async fn refund_tasks(&self) -> Vec<proto::RefundTask> {
         let answer = self.payments(&admin()).list_refund_tasks(proto::ListRefundTasksRequest::default()).await;
         answer.unwrap().into_inner().refund_tasks
     }

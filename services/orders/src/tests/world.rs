@@ -26,7 +26,7 @@ use omnimesh_proto::{
     common::v1::{self as common, Channel},
     orders::v1::{
         self as proto, fulfillment_service_client::FulfillmentServiceClient, order_service_client::OrderServiceClient,
-        payment_service_client::PaymentServiceClient,
+        payment_service_client::PaymentServiceClient, return_service_client::ReturnServiceClient,
     },
     sessions::v1::session_service_server::SessionServiceServer,
 };
@@ -164,6 +164,13 @@ pub(super) fn staff(store: &str) -> Call {
     })
 }
 
+/// Staff who take goods back.
+pub(super) fn clerk(store: &str) -> Call {
+    let mut call = staff(store);
+    call.caller.identity.scopes.extend(["returns.read", "returns.write"].map(str::to_owned));
+    call
+}
+
 pub(super) fn partner(account: &str) -> Call {
     call(Audience::Partner, &format!("key-{account}"), |identity| {
         identity.account = Some(account.to_owned());
@@ -195,6 +202,10 @@ impl World {
 
     pub(super) fn payments(&self, call: &Call) -> PaymentServiceClient<BoundLink> {
         PaymentServiceClient::new(self.link(call))
+    }
+
+    pub(super) fn returns(&self, call: &Call) -> ReturnServiceClient<BoundLink> {
+        ReturnServiceClient::new(self.link(call))
     }
 
     pub(super) fn request(&self) -> proto::PlaceOrderRequest {

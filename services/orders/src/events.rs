@@ -1,0 +1,48 @@
+//! What orders does with the events of profiles: which profiles are one customer is kept by kit, and a customer who is erased is
+//! forgotten. Merges and splits change no order: whose it is, is asked at each read.
+
+use async_trait::async_trait;
+use omnimesh_kit::{
+    call::Call,
+    customers::{self, Change},
+    inbox::{BoxError, EventHandler},
+    store::Tx,
+};
+use omnimesh_proto::events::v1::Event;
+
+use crate::{
+    domain::{Cause, Order},
+    error::Error,
+    store::{erasure, events, orders},
+};
+
+/// Hears profiles.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profiles;
+
+#[async_trait]
+impl EventHandler for Profiles {
+    async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        let Some(Change::Erased { erasure_id, profiles }) = customers::hear(tx, event).await? else { return Ok(()) };
+        let mut forgotten: Vec<String> = profiles.iter().map(ToString::to_string).collect();
+        let call = Call::system(crate::NAME);
+        for id in erasure::orders_of(tx, profiles.iter().map(|profile| profile.0).collect()).await? {
+            let Some(mut order) = orders::lock(tx, id).await? else { continue };
+            forget(tx, &call, &mut order).await?;
+            forgotten.push(order.id.to_string());
+            forgotten.extend(order.returns.iter().map(|found| found.id.to_string()));
+        }
+        customers::forgotten(tx, &erasure_id, &forgotten).await?;
+        Ok(())
+    }
+}
+
+/// The order stays with all its amounts, goods and states, under a profile id that leads to nobody.
+async fn forget(tx: &mut Tx, call: &Call, order: &mut Order) -> Result<(), Error> {
+    let cause = Cause::of(call, tx.now());
+    order.erase(&cause);
+    crate::rpc::save(tx, call, order).await?;
+    events::blank_reasons(tx, order.id).await?;
+    erasure::forget_codes(tx, order.id).await?;
+    Ok(erasure::forget_conflicts(tx, order.id).await?)
+}
