@@ -68,7 +68,8 @@ where
             tokio::select! {
                 event = events.next() => {
                     // The end of the log's stream ends the watch: the client asks again.
-                    if !watch.concerns(&event?) {
+                    let event = event?;
+                    if !watch.concerns(&event) {
                         continue;
                     }
                 }
