@@ -42,8 +42,8 @@ pub async fn bootstrap_keys(db: &Db) -> Result<Option<BootstrapKeys>, store::Err
             let now = tx.now();
             let (admin, admin_secret) = generate(ApiKeyKind::Admin, "first admin key", now);
             let (publishable, publishable_secret) = generate(ApiKeyKind::Publishable, "first publishable key", now);
-            sql::insert_key(&mut tx, &admin).await?;
-            sql::insert_key(&mut tx, &publishable).await?;
+            sql::keys::insert(&mut tx, &admin).await?;
+            sql::keys::insert(&mut tx, &publishable).await?;
             keys = Some(BootstrapKeys { admin: admin_secret.into(), publishable: publishable_secret.into() });
         }
         Ok::<_, store::Error>(keys)
@@ -58,7 +58,7 @@ pub async fn create_key(db: &Db, spec: KeySpec) -> Result<(String, Private<Strin
     let spec = spec.check()?;
     let (key, secret) = ApiKey::generate(spec, db.clock().now());
     transaction!(db, tx => {
-        sql::insert_key(&mut tx, &key).await?;
+        sql::keys::insert(&mut tx, &key).await?;
         Ok::<_, Error>(())
     })?;
     Ok((key.id, secret.into()))

@@ -26,6 +26,12 @@ pub(crate) enum Error {
     /// The code expired, was used or was tried too often.
     #[error("the code can't be used any more")]
     CodeOver,
+    /// The offer expired, was claimed or taken back, or its session is over.
+    #[error("the hand-over can't be claimed any more")]
+    HandoffOver,
+    /// A session that was handed over asks for more than that.
+    #[error("not handed over: {0}")]
+    NotHandedOver(&'static str),
 }
 
 impl From<Error> for Fault {
@@ -43,6 +49,11 @@ impl From<Error> for Fault {
                 ErrorReason::Contention,
                 "the session was changed at the same time: try again",
             ),
+            Error::HandoffOver => Self::precondition(
+                ErrorReason::CodeExpired,
+                "the code expired, was claimed or taken back: the other device shows a new one",
+            ),
+            Error::NotHandedOver(message) => Self::denied(ErrorReason::NotHandedOver, message),
             Error::CodeOver => Self::precondition(
                 ErrorReason::CodeExpired,
                 "the code expired, was used or had too many wrong tries: StartVerification sends a new one",

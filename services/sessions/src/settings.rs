@@ -19,6 +19,12 @@ pub struct SessionsSettings {
     pub codes_per_address: Limit,
     /// One-time codes that one session may ask for.
     pub codes_per_session: Limit,
+    /// Offers to hand over that one session may make.
+    pub handoffs_per_session: Limit,
+    /// Failed claims of one claimer, after which it has to wait.
+    pub claim_failures_per_claimer: Limit,
+    /// Failed claims by typed codes of all claimers together, after which all have to wait.
+    pub claim_failures_in_all: Limit,
 }
 
 impl Default for SessionsSettings {
@@ -30,19 +36,27 @@ impl Default for SessionsSettings {
             till_idle_seconds: 15 * 60,
             codes_per_address: Limit::new(5, 3_600),
             codes_per_session: Limit::new(10, 3_600),
+            handoffs_per_session: Limit::new(20, 3_600),
+            claim_failures_per_claimer: Limit::new(5, 600),
+            // With 10,000 offers open, this finds one in 20 years.
+            claim_failures_in_all: Limit::new(100, 600),
         }
     }
 }
 
 impl SessionsSettings {
     pub(crate) fn check(&self) -> Result<(), config::Error> {
+        let least = |limit: Limit| limit.requests.min(limit.seconds);
         let numbers = [
             ("personal_hours", self.personal_hours),
             ("shared_hours", self.shared_hours),
             ("shared_idle_seconds", self.shared_idle_seconds),
             ("till_idle_seconds", self.till_idle_seconds),
-            ("codes_per_address", self.codes_per_address.requests.min(self.codes_per_address.seconds)),
-            ("codes_per_session", self.codes_per_session.requests.min(self.codes_per_session.seconds)),
+            ("codes_per_address", least(self.codes_per_address)),
+            ("codes_per_session", least(self.codes_per_session)),
+            ("handoffs_per_session", least(self.handoffs_per_session)),
+            ("claim_failures_per_claimer", least(self.claim_failures_per_claimer)),
+            ("claim_failures_in_all", least(self.claim_failures_in_all)),
         ];
         match numbers.into_iter().find(|(_, number)| *number == 0) {
             Some((name, _)) => Err(config::Error::at(format!("sessions.{name}"), "must be at least 1")),

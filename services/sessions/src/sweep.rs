@@ -25,8 +25,8 @@ pub(crate) async fn run(db: Db, token: CancellationToken) {
 pub(crate) async fn once(db: &Db) -> Result<(), store::Error> {
     transaction!(db, tx => {
         let now = tx.now();
-        sql::erase_dead_codes(&mut tx, now).await?;
-        sql::prune(&mut tx, now.minus(KEPT)).await?;
+        sql::verifications::erase_dead_codes(&mut tx, now).await?;
+        sql::sessions::prune(&mut tx, now.minus(KEPT)).await?;
         Ok::<_, store::Error>(())
     })
 }

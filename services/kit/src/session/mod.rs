@@ -48,6 +48,7 @@ impl From<Error> for Fault {
 
 /// What is known of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly always it is a session, and it is taken out at once")]
 pub enum Found {
     /// It holds.
     Live(LiveSession),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use omnimesh_kit::{
     auth::{LinkedScope, SessionLevel},
+    call::Call,
     clock::Timestamp,
     ids::{JourneyId, ProfileId, SessionId},
     session::LiveSession,
@@ -73,6 +74,20 @@ pub(crate) fn lifetime(
     }
 }
 
+/// How long a session lasts that was handed over: as any on such a device, but an associate's is short wherever it runs, since
+/// it acts for somebody else.
+pub(crate) fn linked_lifetime(
+    channel: Channel,
+    device: DeviceClass,
+    assisted: bool,
+    settings: &SessionsSettings,
+) -> (Duration, Option<Duration>) {
+    match lifetime(channel, device, settings) {
+        (_, None) if assisted => lifetime(channel, DeviceClass::Pos, settings),
+        usual => usual,
+    }
+}
+
 impl Session {
     /// Whether it holds, as far as its row tells: idleness is known to the live copy alone.
     #[must_use]
@@ -85,6 +100,25 @@ impl Session {
     #[must_use]
     pub(crate) fn is_shared(&self) -> bool {
         self.idle.is_some()
+    }
+
+    /// Whether it ends when it is handed over: the customer leaves, and the next one comes.
+    #[must_use]
+    pub(crate) fn forgets(&self) -> bool {
+        self.channel == Channel::Kiosk as i32 || self.device == DeviceClass::Shared as i32
+    }
+
+    /// The call as if it came from this session, for the envelopes of its events.
+    #[must_use]
+    pub(crate) fn within(&self, call: &Call, now: Timestamp) -> Call {
+        let mut call = call.clone();
+        let identity = self.live(now).identity();
+        let own = &mut call.caller.identity;
+        own.session = identity.session;
+        if own.channel == 0 {
+            own.channel = identity.channel;
+        }
+        call
     }
 
     /// The copy that every service shares. Writing it counts as use.
@@ -173,6 +207,11 @@ mod tests {
         assert_eq!(of(Channel::Store, DeviceClass::Shared), (shared, Some(Duration::from_secs(60))));
         assert_eq!(of(Channel::Kiosk, DeviceClass::Mobile), (shared, Some(Duration::from_secs(60))));
         assert_eq!(of(Channel::Store, DeviceClass::Pos), (shared, Some(Duration::from_secs(900))));
+        // An associate's own phone is no place to keep a customer for a month.
+        let linked = |device, assisted| linked_lifetime(Channel::Store, device, assisted, &settings);
+        assert_eq!(linked(DeviceClass::Mobile, true), (shared, Some(Duration::from_secs(900))));
+        assert_eq!(linked(DeviceClass::Shared, true), (shared, Some(Duration::from_secs(60))));
+        assert_eq!(linked(DeviceClass::Mobile, false), (personal, None));
     }
 
     #[test]

@@ -30,13 +30,13 @@ pub(super) async fn run(app: &App, _: Call, request: AttachCartRequest) -> Resul
 
 async fn attach(app: &App, id: SessionId, cart: &str) -> Result<i64, Error> {
     transaction!(app.deps.db, tx => {
-        let found = store::session(&mut tx, id).await?.filter(|session| session.is_open(app.now()));
+        let found = store::sessions::by_id(&mut tx, id).await?.filter(|session| session.is_open(app.now()));
         let session = found.ok_or_else(|| Fault::not_found("session", id.to_string()))?;
         let mut version = session.version;
         if session.cart.as_deref() != Some(cart) {
             version += 1;
             let attached = Session { cart: Some(cart.to_owned()), version, ..session };
-            if !store::update_session(&mut tx, &attached).await? {
+            if !store::sessions::update(&mut tx, &attached).await? {
                 Err(Error::SessionChanged)?;
             }
         }

@@ -21,6 +21,6 @@ pub(super) async fn run(
     let contact = v.accept("contact", Contact::parse(&request.contact.unwrap_or_default(), locale.as_ref()));
     let (contact,) = v.finish_with((contact,))?;
     let mut conn = app.deps.db.read().await?;
-    let verified = store::has_proved(&mut conn, id, &app.contact_hash(&contact)).await?;
+    let verified = store::verifications::has_proved(&mut conn, id, &app.contact_hash(&contact)).await?;
     Ok(Response::new(CheckVerifiedContactResponse { verified }))
 }

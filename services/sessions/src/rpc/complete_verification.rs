@@ -8,7 +8,7 @@ use omnimesh_proto::{
 };
 use tonic::{Code, Response};
 
-use super::{App, within};
+use super::App;
 use crate::{
     domain::verification::{VerificationId, typed_code},
     error::Error,
@@ -27,7 +27,7 @@ pub(super) async fn run(
     call: Call,
     request: CompleteVerificationRequest,
 ) -> Result<Response<CompleteVerificationResponse>, Error> {
-    let session = app.open_session(call.require_session()?.id).await?;
+    let session = app.provable_session(call.require_session()?.id).await?;
     let mut v = Violations::new();
     let id = v.parse::<VerificationId>("verification_id", &request.verification_id);
     let code = v.required("code", typed_code(&request.code));
@@ -35,18 +35,18 @@ pub(super) async fn run(
 
     let given = app.code_mac(id, &code);
     let now = app.now();
-    let call = within(&session, &call, now);
+    let call = session.within(&call, now);
     let verified = ContactVerified { verification_id: id.to_string(), session_id: session.id.to_string() };
     // A wrong code is a result, not an error: the transaction that counted it commits.
     let outcome = transaction!(app.deps.db, tx => {
-        let outcome = match store::count_try(&mut tx, id, session.id, now).await? {
+        let outcome = match store::verifications::count_try(&mut tx, id, session.id, now).await? {
             Some(code) if same_bytes(&code, &given) => {
-                store::complete(&mut tx, id, now).await?;
+                store::verifications::complete(&mut tx, id, now).await?;
                 outbox::append(&mut tx, &call, &verified.verification_id, 2, &verified).await?;
                 Outcome::Proved
             }
             Some(_) => Outcome::Wrong,
-            None if store::asked_for(&mut tx, id, session.id).await? => Outcome::Over,
+            None if store::verifications::asked_for(&mut tx, id, session.id).await? => Outcome::Over,
             None => Outcome::Unknown,
         };
         Ok::<_, Error>(outcome)

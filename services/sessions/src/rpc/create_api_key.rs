@@ -35,7 +35,7 @@ pub(super) async fn run(
     let (key, secret) = ApiKey::generate(spec.check()?, app.now());
     let response = CreateApiKeyResponse { api_key: Some(key.to_proto()), secret };
     let reply = once!(app.deps.db, once, tx => {
-        store::insert_key(&mut tx, &key).await?;
+        store::keys::insert(&mut tx, &key).await?;
         Ok::<_, Error>(response.clone())
     }, stored = |reply| CreateApiKeyResponse { secret: String::new(), ..reply.clone() })?;
     Ok(reply.into_response())

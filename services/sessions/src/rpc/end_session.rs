@@ -1,14 +1,14 @@
 //! EndSession: no token of the session is valid from now on.
 
-use omnimesh_kit::{call::Call, error::Fault, ids::SessionId, outbox, transaction, validate::Violations};
+use omnimesh_kit::{call::Call, error::Fault, ids::SessionId, transaction, validate::Violations};
 use omnimesh_proto::{
     access::v1::Audience,
-    sessions::v1::{EndSessionRequest, EndSessionResponse, SessionEnded},
+    sessions::v1::{EndSessionRequest, EndSessionResponse},
 };
 use tonic::Response;
 
-use super::{App, within};
-use crate::{domain::session::Session, error::Error, store};
+use super::App;
+use crate::{domain::session::Session, endings, error::Error, store};
 
 pub(super) async fn run(
     app: &App,
@@ -24,21 +24,13 @@ pub(super) async fn run(
 
     let now = app.now();
     let version = transaction!(app.deps.db, tx => {
-        let session = store::session(&mut tx, id).await?.filter(|session| may_end(&call, session)).ok_or_else(not_found)?;
-        let mut version = session.version;
-        if session.ended_at.is_none() {
-            version += 1;
-            let ended = Session { ended_at: Some(now), version, events: session.events + 1, ..session };
-            if !store::update_session(&mut tx, &ended).await? {
-                Err(Error::SessionChanged)?;
-            }
-            let event = SessionEnded { session_id: id.to_string() };
-            outbox::append(&mut tx, &within(&ended, &call, now), &event.session_id, ended.events, &event).await?;
-        }
+        let session = store::sessions::by_id(&mut tx, id).await?.filter(|session| may_end(&call, session)).ok_or_else(not_found)?;
+        let open = session.ended_at.is_none();
+        let version = if open { endings::end(&mut tx, &session, &call, now).await? } else { session.version };
         Ok::<_, Error>(version)
     })?;
-    // Also for a session that had ended: the first call may have failed between there and here.
-    app.deps.sessions.end(id, version).await?;
+    // Also for a session that had ended: the caller wants to hear that it is over everywhere.
+    endings::settle(&app.deps.db, &app.deps.sessions, id, version).await?;
     Ok(Response::new(EndSessionResponse {}))
 }
 

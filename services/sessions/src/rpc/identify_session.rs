@@ -4,17 +4,18 @@
 //! Profiles and carts are asked before the one transaction that changes the session; both answer the same when asked again,
 //! so a try that fails between them leaves nothing to clean up. The proof is used up in that transaction.
 
-use std::time::Duration;
-
 use omnimesh_kit::{
     auth::{SessionLevel, oidc::OidcError},
     call::Call,
+    clock::Timestamp,
     contact::Contact,
+    customers,
     error::Fault,
     idempotency::{Once, Reply},
     ids::{ProfileId, SessionId},
     once, outbox,
     session::SessionToken,
+    store::Tx,
     validate::Violations,
 };
 use omnimesh_proto::{
@@ -29,11 +30,11 @@ use omnimesh_proto::{
     },
 };
 use tonic::Response;
-use tracing::Instrument as _;
 
-use super::{App, within};
+use super::App;
 use crate::{
     domain::{session::Session, verification::VerificationId},
+    endings,
     error::Error,
     store,
 };
@@ -109,7 +110,7 @@ async fn identify(
     let before = session_to_identify(app, call, id).await?;
     let proved = prove(app, call, id, proof).await?;
     let profile = resolve(app, call, proved.identifier).await?;
-    let cart = claim(app, call, id, profile).await?;
+    let cart = claim(app, call, &before, profile).await?;
 
     let now = app.now();
     // Staff's scan raises the session that the device goes on with: its token stays.
@@ -119,48 +120,61 @@ async fn identify(
         level: SessionLevel::Identified,
         profile: Some(profile),
         cart,
+        linked: None,
         version: before.version + 1,
         events: before.events + 1,
         ..before.clone()
     };
     let event =
         SessionIdentified { session_id: id.to_string(), profile_id: profile.to_string(), channel: after.channel };
-    let envelope = within(&after, call, now);
+    let envelope = after.within(call, now);
     let response = IdentifySessionResponse {
         session: Some(after.to_proto()),
         token: token.map(|token| token.reveal().to_owned()).unwrap_or_default(),
     };
+    let mut cut = Vec::new();
     let reply = once!(app.deps.db, once, tx => {
-        if !store::update_session(&mut tx, &after).await? {
+        if !store::sessions::update(&mut tx, &after).await? {
             Err(Error::SessionChanged)?;
         }
         if let Some(verification) = proved.verification
-            && !store::use_up(&mut tx, verification, profile, now).await?
+            && !store::verifications::use_up(&mut tx, verification, profile, now).await?
         {
             Err(Error::CodeOver)?;
         }
         outbox::append(&mut tx, &envelope, &event.session_id, after.events, &event).await?;
+        cut = cut_off(&mut tx, call, &before, profile, now).await?;
         Ok::<_, Error>(response.clone())
     }, stored = |reply| IdentifySessionResponse { token: String::new(), ..reply.clone() })?;
     if !reply.replayed {
-        publish(app, &before, &after).await;
+        app.publish(Some(&before), &after).await;
+        for (id, version) in cut {
+            app.end_live(id, version).await;
+        }
     }
     Ok(reply)
 }
 
 async fn session_to_identify(app: &App, call: &Call, id: SessionId) -> Result<Session, Error> {
     if call.identity().audience() != Audience::Staff {
-        return app.open_session(id).await;
+        return app.provable_session(id).await;
     }
     let not_found = || Error::from(Fault::not_found("session", id.to_string()));
     let session = match app.open_session(id).await {
         Err(Error::SessionOver) => return Err(not_found()),
         other => other?,
     };
-    let here = !session.location.is_empty() && call.identity().works_at(&session.location);
-    // A shared device that was left alone has lost its session, whatever its row says.
-    let live = !session.is_shared() || app.deps.sessions.get(id).await?.live().is_some();
-    if here && live { Ok(session) } else { Err(not_found()) }
+    // A device of the store, as kiosk, till and tablet are, and not somebody's own that claims to stand there: its session would
+    // be raised in the hand of whoever holds its token.
+    let here = session.is_shared() && !session.location.is_empty() && call.identity().works_at(&session.location);
+    // A device that was left alone has lost its session, whatever its row says.
+    if !here || app.deps.sessions.get(id).await?.live().is_none() {
+        return Err(not_found());
+    }
+    if session.level == SessionLevel::Linked {
+        return Err(Error::NotHandedOver("a session that was handed over is identified by its customer, not by staff"));
+    }
+    Ok(session)
 }
 
 async fn prove(app: &App, call: &Call, id: SessionId, proof: &Proof) -> Result<Proved, Error> {
@@ -199,8 +213,8 @@ async fn prove(app: &App, call: &Call, id: SessionId, proof: &Proof) -> Result<P
 
 async fn verified(app: &App, session: SessionId, id: VerificationId) -> Result<Proved, Error> {
     let mut conn = app.deps.db.read().await?;
-    let completed = store::completed(&mut conn, id, session).await?;
-    let known = completed.is_some() || store::asked_for(&mut conn, id, session).await?;
+    let completed = store::verifications::completed(&mut conn, id, session).await?;
+    let known = completed.is_some() || store::verifications::asked_for(&mut conn, id, session).await?;
     drop(conn);
     let Some(completed) = completed else {
         let unknown = Fault::not_found("verification", id.to_string());
@@ -233,43 +247,47 @@ async fn resolve(app: &App, call: &Call, identifier: VerifiedIdentifier) -> Resu
     Ok(id.parse().map_err(Fault::internal)?)
 }
 
+/// Ends what was handed over while session and cart were somebody else's: whoever planted a session, and handed it to himself
+/// before its owner proved who she is, must not stay in it, nor in her cart.
+async fn cut_off(
+    tx: &mut Tx,
+    call: &Call,
+    before: &Session,
+    profile: ProfileId,
+    now: Timestamp,
+) -> Result<Vec<(SessionId, i64)>, Error> {
+    store::handoffs::revoke_of_others(tx, before.id, profile, now).await?;
+    let cart = match &before.linked {
+        Some(_) => handed_cart(before),
+        None => before.cart.clone().filter(|_| before.profile.is_none()),
+    };
+    let mut cut = Vec::new();
+    for session in store::sessions::handed_over_as_others(tx, before.id, profile, cart.as_deref()).await? {
+        cut.push((session.id, endings::end(tx, &session, call, now).await?));
+    }
+    Ok(cut)
+}
+
+/// The cart that identification takes along from a hand-over: a guest's that may be changed. A customer's stays hers.
+fn handed_cart(session: &Session) -> Option<String> {
+    session.linked.as_ref().filter(|scope| scope.edit && scope.owner.is_none()).and_then(|scope| scope.cart.clone())
+}
+
 /// The cart to go on with: never one of somebody whom the session belonged to before.
-async fn claim(app: &App, call: &Call, id: SessionId, profile: ProfileId) -> Result<Option<String>, Error> {
-    let request =
-        ClaimCartRequest { session_id: id.to_string(), profile_id: profile.to_string(), handed_cart_id: String::new() };
+async fn claim(app: &App, call: &Call, before: &Session, profile: ProfileId) -> Result<Option<String>, Error> {
+    let request = ClaimCartRequest {
+        session_id: before.id.to_string(),
+        profile_id: profile.to_string(),
+        handed_cart_id: handed_cart(before).unwrap_or_default(),
+    };
     let mut carts = CartServiceClient::new(app.deps.links.to("carts", call).idempotent());
     let claimed = carts.claim_cart(request).await.map_err(Fault::upstream)?.into_inner();
     let Some(cart) = claimed.cart else { return Ok(None) };
-    if cart.profile_id != profile.to_string() {
-        return Err(Fault::internal("carts answered a claim with a cart of somebody else").into());
+    let owner = cart.profile_id.parse::<ProfileId>().map_err(Fault::internal)?;
+    if !customers::are_one(&mut app.deps.db.read().await?, owner, profile).await? {
+        // Two services may hear of a merge at different moments: then this one knows in a moment too.
+        tracing::warn!(cart.id = %cart.cart_id, "carts answered a claim with a cart that is somebody else's as far as is known here");
+        return Err(Fault::unavailable("whose cart it is, is not known at the moment").into());
     }
     Ok(Some(cart.cart_id))
-}
-
-/// Shows the change to every service: from here on the old token is dead. While the live store does not answer, no token is
-/// read from it either; the caller gets the new one, which will be good as soon as the write succeeds.
-async fn publish(app: &App, before: &Session, after: &Session) {
-    let Err(error) = publish_once(app, before, after).await else { return };
-    tracing::warn!(session.id = %after.id, cause = %error, "an identified session is not live yet; tried again");
-    let (task, before, after) = (app.clone(), before.clone(), after.clone());
-    let publishing = async move {
-        let stop = task.deps.lifecycle.token();
-        while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(250))).await.is_some() {
-            if publish_once(&task, &before, &after).await.is_ok() {
-                return;
-            }
-        }
-    };
-    // It belongs to the trace of this call.
-    app.deps.lifecycle.spawn("sessions.publish", publishing.in_current_span());
-}
-
-async fn publish_once(app: &App, before: &Session, after: &Session) -> Result<(), Error> {
-    let live = after.live(app.now());
-    let rotated = before.token_hash != after.token_hash && app.deps.sessions.rotate(&live, &before.token_hash).await?;
-    if !rotated {
-        // The live copy was lost, or the token stays: the newer version stands in any case.
-        app.deps.sessions.put(&live).await?;
-    }
-    Ok(())
 }

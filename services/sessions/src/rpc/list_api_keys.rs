@@ -31,7 +31,7 @@ pub(super) async fn run(
         _ => return Err(Fault::internal("a page token of another form").into()),
     };
     let mut conn = app.deps.db.read().await?;
-    let mut keys = store::keys_after(&mut conn, Timestamp::from_micros(created_at), id, size + 1).await?;
+    let mut keys = store::keys::after(&mut conn, Timestamp::from_micros(created_at), id, size + 1).await?;
     let page = usize::try_from(size).unwrap_or(usize::MAX);
     let more = keys.len() > page;
     keys.truncate(page);

@@ -9,7 +9,7 @@ use crate::{error::Error, store};
 
 pub(super) async fn run(app: &App, _: Call, request: LoadApiKeyRequest) -> Result<Response<LoadApiKeyResponse>, Error> {
     let mut conn = app.deps.db.read().await?;
-    let key = store::key(&mut conn, &request.key_id).await?;
+    let key = store::keys::by_id(&mut conn, &request.key_id).await?;
     let valid = key.filter(|key| same_bytes(&key.secret_hash, &request.secret_hash) && key.is_valid(app.now()));
     Ok(Response::new(LoadApiKeyResponse { api_key: valid.map(|key| key.to_proto()) }))
 }

@@ -2,15 +2,21 @@
 
 mod attach_cart;
 mod check_verified_contact;
+mod claim_handoff;
+mod claimer;
 mod complete_verification;
 mod create_api_key;
+mod create_handoff;
 mod end_session;
+mod get_handoff;
 mod get_session;
 mod identify_session;
 mod list_api_keys;
 mod load_api_key;
 mod load_session;
+mod publish;
 mod revoke_api_key;
+mod revoke_handoff;
 mod start_session;
 mod start_verification;
 mod watch_verifications;
@@ -24,12 +30,15 @@ use omnimesh_kit::{
 };
 use omnimesh_proto::sessions::v1::{
     AttachCartRequest, AttachCartResponse, CheckVerifiedContactRequest, CheckVerifiedContactResponse,
-    CompleteVerificationRequest, CompleteVerificationResponse, CreateApiKeyRequest, CreateApiKeyResponse,
-    EndSessionRequest, EndSessionResponse, GetSessionRequest, GetSessionResponse, IdentifySessionRequest,
-    IdentifySessionResponse, ListApiKeysRequest, ListApiKeysResponse, LoadApiKeyRequest, LoadApiKeyResponse,
-    LoadSessionRequest, LoadSessionResponse, RevokeApiKeyRequest, RevokeApiKeyResponse, StartSessionRequest,
-    StartSessionResponse, StartVerificationRequest, StartVerificationResponse, WatchVerificationsRequest,
-    WatchVerificationsResponse, api_key_service_server::ApiKeyService, session_service_server::SessionService,
+    ClaimHandoffRequest, ClaimHandoffResponse, CompleteVerificationRequest, CompleteVerificationResponse,
+    CreateApiKeyRequest, CreateApiKeyResponse, CreateHandoffRequest, CreateHandoffResponse, EndSessionRequest,
+    EndSessionResponse, GetHandoffRequest, GetHandoffResponse, GetSessionRequest, GetSessionResponse,
+    IdentifySessionRequest, IdentifySessionResponse, ListApiKeysRequest, ListApiKeysResponse, LoadApiKeyRequest,
+    LoadApiKeyResponse, LoadSessionRequest, LoadSessionResponse, RevokeApiKeyRequest, RevokeApiKeyResponse,
+    RevokeHandoffRequest, RevokeHandoffResponse, StartSessionRequest, StartSessionResponse, StartVerificationRequest,
+    StartVerificationResponse, WatchVerificationsRequest, WatchVerificationsResponse,
+    api_key_service_server::ApiKeyService, handoff_service_server::HandoffService,
+    session_service_server::SessionService,
 };
 use tonic::{Request, Response, Status};
 
@@ -62,26 +71,26 @@ impl Inner {
     /// A session that holds.
     async fn open_session(&self, id: SessionId) -> Result<Session, Error> {
         let mut conn = self.deps.db.read().await?;
-        let session = store::session(&mut conn, id).await?;
+        let session = store::sessions::by_id(&mut conn, id).await?;
         session.filter(|session| session.is_open(self.now())).ok_or(Error::SessionOver)
+    }
+
+    /// A session that holds, and in which its customer may prove who they are. An associate who acts for one may not: whoever
+    /// holds the address or card, it would be the associate who becomes that customer.
+    async fn provable_session(&self, id: SessionId) -> Result<Session, Error> {
+        let session = self.open_session(id).await?;
+        match session.assisted_by {
+            None => Ok(session),
+            Some(_) => {
+                Err(Error::NotHandedOver("nobody is identified in an associate's session: the customer does it"))
+            }
+        }
     }
 
     /// By what an address is compared: a keyed hash.
     fn contact_hash(&self, contact: &Contact) -> [u8; 32] {
         self.deps.secrets.mac("contact", &[contact.kind().as_bytes(), contact.expose().as_bytes()])
     }
-}
-
-/// The call as if it came from that session, for the envelopes of its events.
-fn within(session: &Session, call: &Call, now: Timestamp) -> Call {
-    let mut call = call.clone();
-    let identity = session.live(now).identity();
-    let own = &mut call.caller.identity;
-    own.session = identity.session;
-    if own.channel == 0 {
-        own.channel = identity.channel;
-    }
-    call
 }
 
 /// Each RPC is a module of its name. A macro around the whole impl, because async_trait looks before inner macros do.
@@ -112,6 +121,13 @@ serve! { SessionService { type WatchVerificationsStream = Verifications; }
     load_session: LoadSessionRequest => LoadSessionResponse;
     attach_cart: AttachCartRequest => AttachCartResponse;
     check_verified_contact: CheckVerifiedContactRequest => CheckVerifiedContactResponse;
+}
+
+serve! { HandoffService {}
+    create_handoff: CreateHandoffRequest => CreateHandoffResponse;
+    claim_handoff: ClaimHandoffRequest => ClaimHandoffResponse;
+    get_handoff: GetHandoffRequest => GetHandoffResponse;
+    revoke_handoff: RevokeHandoffRequest => RevokeHandoffResponse;
 }
 
 serve! { ApiKeyService {}

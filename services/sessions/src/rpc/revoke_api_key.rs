@@ -18,8 +18,8 @@ pub(super) async fn run(
     }
     let reply = once!(app.deps.db, once, tx => {
         let now = tx.now();
-        store::revoke_key(&mut tx, &request.key_id, now).await?;
-        let key = store::key(&mut tx, &request.key_id).await?;
+        store::keys::revoke(&mut tx, &request.key_id, now).await?;
+        let key = store::keys::by_id(&mut tx, &request.key_id).await?;
         let key = key.ok_or_else(|| Fault::not_found("API key", request.key_id.clone()))?;
         Ok::<_, Error>(RevokeApiKeyResponse { api_key: Some(key.to_proto()) })
     })?;

@@ -17,7 +17,7 @@ use omnimesh_proto::{
 };
 use tonic::Response;
 
-use super::{App, within};
+use super::App;
 use crate::{
     domain::session::{Session, channel_scope, lifetime, may_use_channel},
     error::Error,
@@ -35,11 +35,7 @@ pub(super) async fn run(
     let locale = v.parse::<Locale>("locale", if request.locale.is_empty() { "en" } else { &request.locale });
     let location = location_id(&mut v, &request.location_id);
     let (channel, device, locale, location) = v.finish_with((channel, device, locale, location))?;
-    if !may_use_channel(&call.identity().scopes, channel) {
-        let scope = channel_scope(channel);
-        let message = format!("the key is not for this channel: it lacks {scope}");
-        return Err(Fault::denied(ErrorReason::ScopeMissing, message).metadata("scope", scope).into());
-    }
+    channel_of_key(&call, channel)?;
 
     let now = app.now();
     let id = SessionId::new(now);
@@ -65,10 +61,10 @@ pub(super) async fn run(
         version: 1,
         events: 1,
     };
-    let call = within(&session, &call, now);
+    let call = session.within(&call, now);
     let started = SessionStarted { session_id: id.to_string(), channel: channel.into() };
     transaction!(app.deps.db, tx => {
-        store::insert_session(&mut tx, &session).await?;
+        store::sessions::insert(&mut tx, &session).await?;
         outbox::append(&mut tx, &call, &started.session_id, session.events, &started).await?;
         Ok::<_, Error>(())
     })?;
@@ -76,8 +72,18 @@ pub(super) async fn run(
     Ok(Response::new(StartSessionResponse { session: Some(session.to_proto()), token: token.reveal().to_owned() }))
 }
 
+/// Whether the credential may start sessions in a channel.
+pub(super) fn channel_of_key(call: &Call, channel: Channel) -> Result<(), Fault> {
+    if may_use_channel(&call.identity().scopes, channel) {
+        return Ok(());
+    }
+    let scope = channel_scope(channel);
+    let message = format!("the key is not for this channel: it lacks {scope}");
+    Err(Fault::denied(ErrorReason::ScopeMissing, message).metadata("scope", scope))
+}
+
 /// The form of a location id (catalog.v1.Location); whether there is such a store is not asked: the id grants nothing.
-fn location_id(v: &mut Violations, text: &str) -> Option<String> {
+pub(super) fn location_id(v: &mut Violations, text: &str) -> Option<String> {
     let fits = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     v.check("location_id", fits, "must have up to 64 lower-case letters, digits and hyphens");
     fits.then(|| text.to_owned())

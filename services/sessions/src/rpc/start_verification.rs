@@ -6,11 +6,11 @@ use omnimesh_kit::{
 use omnimesh_proto::sessions::v1::{StartVerificationRequest, StartVerificationResponse, VerificationRequested};
 use tonic::Response;
 
-use super::{App, Inner, within};
+use super::{App, Inner};
 use crate::{
     domain::verification::{DIGITS, LIFETIME, VerificationId},
     error::Error,
-    store::{self, NewVerification},
+    store::verifications::{self, NewVerification},
 };
 
 pub(super) async fn run(
@@ -18,7 +18,7 @@ pub(super) async fn run(
     call: Call,
     request: StartVerificationRequest,
 ) -> Result<Response<StartVerificationResponse>, Error> {
-    let session = app.open_session(call.require_session()?.id).await?;
+    let session = app.provable_session(call.require_session()?.id).await?;
     let mut v = Violations::new();
     let locale = session.locale.parse().ok();
     let contact = v.accept("contact", Contact::parse(&request.contact.unwrap_or_default(), locale.as_ref()));
@@ -40,10 +40,10 @@ pub(super) async fn run(
         created_at: now,
         expires_at: now.plus(LIFETIME),
     };
-    let call = within(&session, &call, now);
+    let call = session.within(&call, now);
     let requested = VerificationRequested { verification_id: id.to_string(), session_id: session.id.to_string() };
     transaction!(app.deps.db, tx => {
-        store::insert_verification(&mut tx, &new).await?;
+        verifications::insert(&mut tx, &new).await?;
         outbox::append(&mut tx, &call, &requested.verification_id, 1, &requested).await?;
         Ok::<_, Error>(())
     })?;

@@ -22,7 +22,7 @@ pub(super) async fn run(app: &App, _: Call, _: WatchVerificationsRequest) -> Res
     // Subscribed before the open codes are read: none falls between.
     let events = app.deps.tail.subscribe();
     let mut conn = app.deps.db.read().await?;
-    let open = store::open_codes(&mut conn, app.now()).await?;
+    let open = store::verifications::open_codes(&mut conn, app.now()).await?;
     drop(conn);
     let sent: HashSet<VerificationId> = open.iter().map(|code| code.id).collect();
     let first = open.into_iter().map(|code| Ok(app.delivery(&code)?)).collect::<Vec<_>>();
@@ -52,7 +52,7 @@ fn requested(event: &Event) -> Option<VerificationId> {
 impl Inner {
     async fn arisen(&self, id: VerificationId) -> Result<Option<WatchVerificationsResponse>, Error> {
         let mut conn = self.deps.db.read().await?;
-        let code = store::open_code(&mut conn, id, self.now()).await?;
+        let code = store::verifications::open_code(&mut conn, id, self.now()).await?;
         Ok(code.map(|code| self.delivery(&code)).transpose()?)
     }
 

@@ -21,6 +21,7 @@ struct State {
     profiles: HashMap<(i32, String), ProfileId>,
     guest_carts: HashMap<String, String>,
     carts: HashMap<String, String>,
+    handed: Vec<String>,
     down: bool,
 }
 
@@ -33,12 +34,21 @@ impl Fakes {
         self.0.lock().unwrap().down = down;
     }
 
-    fn claim(&self, session: &str, profile: &str) -> Result<Option<carts::Cart>, Status> {
+    /// The hand-over carts that claims named, in order; empty where one named none.
+    pub(crate) fn handed(&self) -> Vec<String> {
+        self.0.lock().unwrap().handed.clone()
+    }
+
+    /// As carts does: a handed-over cart is claimed like the session's own, if it is a guest's.
+    fn claim(&self, session: &str, profile: &str, handed: &str) -> Result<Option<carts::Cart>, Status> {
         let mut state = self.0.lock().unwrap();
         if state.down {
             return Err(Status::unavailable("carts are down"));
         }
-        if let Some(guest) = state.guest_carts.remove(session) {
+        state.handed.push(handed.to_owned());
+        let owner = state.guest_carts.iter().find(|(_, cart)| *cart == handed).map(|(owner, _)| owner.clone());
+        for session in owner.iter().map(String::as_str).chain([session]) {
+            let Some(guest) = state.guest_carts.remove(session) else { continue };
             state.carts.entry(profile.to_owned()).or_insert(guest);
         }
         let cart_id = state.carts.get(profile).cloned();
@@ -106,7 +116,7 @@ macro_rules! carts {
                 request: Request<carts::ClaimCartRequest>,
             ) -> Result<Response<carts::ClaimCartResponse>, Status> {
                 let request = request.into_inner();
-                let cart = self.claim(&request.session_id, &request.profile_id)?;
+                let cart = self.claim(&request.session_id, &request.profile_id, &request.handed_cart_id)?;
                 Ok(Response::new(carts::ClaimCartResponse { cart }))
             }
 

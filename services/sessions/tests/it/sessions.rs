@@ -19,7 +19,9 @@ const ADA: &str = "ada@shop.example";
 #[tokio::test]
 async fn every_statement_prepares() {
     for world in worlds().await {
-        testing::prepare_all(&world.db, omnimesh_sessions::store::STATEMENTS).await;
+        for statements in omnimesh_sessions::store::STATEMENTS {
+            testing::prepare_all(&world.db, statements).await;
+        }
     }
 }
 

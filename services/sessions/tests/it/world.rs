@@ -8,6 +8,7 @@ use omnimesh_kit::{
     call::Call,
     clock::Clock,
     config::Settings,
+    inbox::EventHandler,
     lifecycle::Lifecycle,
     links::{BoundLink, Links},
     outbox,
@@ -15,6 +16,7 @@ use omnimesh_kit::{
     server::{Server, ServerSettings},
     service::Deps,
     session::{Found, LiveSessions, SessionToken},
+    store::Sql,
     tail::Tail,
     testing::{self, Backend, TestDb},
 };
@@ -24,13 +26,15 @@ use omnimesh_proto::{
     common::v1::{Channel, Contact, DeviceClass, contact},
     profiles::v1 as profiles,
     sessions::v1::{
-        CompleteVerificationRequest, IdentifySessionRequest, IdentifySessionResponse, LoadSessionRequest, Session,
-        StartSessionRequest, StartVerificationRequest, WatchVerificationsRequest,
-        api_key_service_client::ApiKeyServiceClient, identify_session_request::Proof,
+        AttachCartRequest, ClaimHandoffRequest, ClaimHandoffResponse, CompleteVerificationRequest,
+        CreateHandoffRequest, CreateHandoffResponse, HandoffScope, IdentifySessionRequest, IdentifySessionResponse,
+        LoadSessionRequest, Session, StartSessionRequest, StartVerificationRequest, WatchVerificationsRequest,
+        api_key_service_client::ApiKeyServiceClient, claim_handoff_request,
+        handoff_service_client::HandoffServiceClient, identify_session_request::Proof,
         session_service_client::SessionServiceClient,
     },
 };
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Response, Status, service::Routes};
 use tonic_types::StatusExt as _;
 
 use crate::fakes::Fakes;
@@ -40,6 +44,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) live: LiveSessions,
     pub(crate) fakes: Fakes,
+    pub(crate) customers: Arc<dyn EventHandler>,
     links: Links,
     settings: Settings,
     secrets: Secrets,
@@ -98,12 +103,16 @@ impl World {
             tail,
             lifecycle: lifecycle.clone(),
         });
-        links.register_local(server.stack("sessions", module.unwrap().routes));
+        let module = module.unwrap();
+        let [consumer] = module.consumers.try_into().expect("it hears the profiles service");
+        assert_eq!((consumer.group, consumer.producer), ("sessions", "profiles"));
+        links.register_local(server.stack("sessions", module.routes));
         let profiles = profiles::profile_service_server::ProfileServiceServer::new(fakes.clone());
         links.register_local(server.stack("profiles", Routes::new(profiles)));
         let carts = carts::cart_service_server::CartServiceServer::new(fakes.clone());
         links.register_local(server.stack("carts", Routes::new(carts)));
-        Self { db, clock, live, fakes, links, settings, secrets, _lifecycle: lifecycle }
+        let customers = consumer.handler;
+        Self { db, clock, live, fakes, customers, links, settings, secrets, _lifecycle: lifecycle }
     }
 
     /// The same database with empty live sessions, as after a loss of the shared store.
@@ -119,6 +128,50 @@ impl World {
 
     pub(crate) fn as_service(&self, service: &str) -> SessionServiceClient<BoundLink> {
         SessionServiceClient::new(self.links.of(service).to("sessions", &Call::system(service)))
+    }
+
+    pub(crate) fn handoffs(&self, call: &Call) -> HandoffServiceClient<BoundLink> {
+        HandoffServiceClient::new(self.links.to("sessions", call))
+    }
+
+    pub(crate) async fn offer(&self, customer: &Customer, scope: HandoffScope) -> CreateHandoffResponse {
+        let request = CreateHandoffRequest { scope: scope.into(), request_id: String::new() };
+        self.handoffs(customer.call()).create_handoff(request).await.unwrap().into_inner()
+    }
+
+    /// Claims as an app does.
+    pub(crate) async fn claim(&self, call: &Call, proof: impl Into<Claimed>) -> Result<ClaimHandoffResponse, Status> {
+        let Claimed(proof) = proof.into();
+        let channel =
+            if call.identity().audience() == Audience::Anonymous { Channel::App } else { Channel::Unspecified };
+        let request = ClaimHandoffRequest {
+            proof: Some(proof),
+            channel: channel.into(),
+            device_class: DeviceClass::Mobile.into(),
+            ..ClaimHandoffRequest::default()
+        };
+        self.handoffs(call).claim_handoff(request).await.map(Response::into_inner)
+    }
+
+    /// Somebody who scanned the offer, with the session that this gave.
+    pub(crate) async fn linked(&self, call: &Call, offer: &CreateHandoffResponse) -> Customer {
+        let claimed = self.claim(call, offer).await.unwrap();
+        self.customer(&claimed.token).await.expect("the claimed session is live")
+    }
+
+    pub(crate) async fn attach(&self, customer: &Customer, cart: &str) {
+        let session_id = customer.session.session_id.clone();
+        let request = AttachCartRequest { session_id: session_id.clone(), cart_id: cart.to_owned() };
+        self.as_service("carts").attach_cart(request).await.unwrap();
+        self.fakes.fill_cart(&session_id, cart);
+    }
+
+    /// The types of an aggregate's events, in order.
+    pub(crate) async fn events(&self, aggregate: &str) -> Vec<String> {
+        let sql = Sql::portable("SELECT type FROM outbox WHERE aggregate_id = $1 ORDER BY aggregate_seq");
+        let rows = self.db.read().await.unwrap().fetch_all(sql, omnimesh_kit::args![aggregate]).await.unwrap();
+        let types = rows.iter().map(|row| row.get::<String>("type").unwrap());
+        types.map(|name| name.rsplit('.').next().unwrap_or_default().to_owned()).collect()
     }
 
     pub(crate) fn keys(&self, call: &Call) -> ApiKeyServiceClient<BoundLink> {
@@ -209,6 +262,21 @@ impl World {
         let verification = self.prove(customer, email).await;
         let reply = self.identify(customer.call(), "", Proof::VerificationId(verification), "").await.unwrap();
         self.customer(&reply.into_inner().token).await.expect("the new token is live")
+    }
+}
+
+/// What a claimer shows.
+pub(crate) struct Claimed(claim_handoff_request::Proof);
+
+impl From<&CreateHandoffResponse> for Claimed {
+    fn from(offer: &CreateHandoffResponse) -> Self {
+        Self(claim_handoff_request::Proof::QrToken(offer.qr_token.clone()))
+    }
+}
+
+impl From<&str> for Claimed {
+    fn from(code: &str) -> Self {
+        Self(claim_handoff_request::Proof::Code(code.to_owned()))
     }
 }
 
