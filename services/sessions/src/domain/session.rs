@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omnimesh_kit::{
-    auth::{LinkedScope, SessionLevel},
+    auth::{LinkedScope, SessionIdentity, SessionLevel},
     call::Call,
     clock::Timestamp,
     ids::{JourneyId, ProfileId, SessionId},
@@ -108,13 +108,15 @@ impl Session {
         self.channel == Channel::Kiosk as i32 || self.device == DeviceClass::Shared as i32
     }
 
-    /// The call as if it came from this session, for the envelopes of its events.
+    /// The call as if it came from this session, for the envelopes of its events. Who acts stays who calls: what a customer does
+    /// to the session of an associate is not the associate's doing.
     #[must_use]
     pub(crate) fn within(&self, call: &Call, now: Timestamp) -> Call {
         let mut call = call.clone();
         let identity = self.live(now).identity();
         let own = &mut call.caller.identity;
-        own.session = identity.session;
+        let assisted_by = own.session.take().and_then(|session| session.assisted_by);
+        own.session = identity.session.map(|session| SessionIdentity { assisted_by, ..session });
         if own.channel == 0 {
             own.channel = identity.channel;
         }

@@ -31,6 +31,8 @@ omnimesh_kit::statements! {
     /// Takes back what a session offers while it is somebody else's than a profile's.
     REVOKE_OF_OTHERS = "UPDATE handoffs SET revoked_at = $2 WHERE source_session_id = $1 AND claimed_at IS NULL \
         AND revoked_at IS NULL AND profile_id IS DISTINCT FROM $3";
+    /// Forgets offers that nobody claimed. A claimed one is kept as long as its session: it may still be taken back.
+    PRUNE = "DELETE FROM handoffs WHERE expires_at < $1 AND claimed_at IS NULL";
     /// Forgets what profiles offered, and what sessions offered or claimed.
     ERASE = {
         postgres: "DELETE FROM handoffs WHERE profile_id = ANY($1) OR source_session_id = ANY($2) \
@@ -95,6 +97,11 @@ pub(crate) async fn revoke_of_others(
     now: Timestamp,
 ) -> Result<(), Error> {
     conn.execute(REVOKE_OF_OTHERS, args![source.0, now, profile.0]).await.map(drop)
+}
+
+/// Forgets offers that nobody claimed until that moment.
+pub(crate) async fn prune(conn: &mut Conn, before: Timestamp) -> Result<(), Error> {
+    conn.execute(PRUNE, args![before]).await.map(drop)
 }
 
 /// Forgets what the profiles offered, and what the sessions offered or claimed.

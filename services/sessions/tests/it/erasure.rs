@@ -49,7 +49,8 @@ async fn an_erased_customer_leaves_nothing_behind() {
         let bobs = world.prove(&bob, BOB).await;
 
         let profile_ids = vec![web.session.profile_id.clone()];
-        let erased = ProfileErased { erasure_id: "erasure_1".to_owned(), profile_ids };
+        let erased =
+            ProfileErased { erasure_id: "erasure_1".to_owned(), profile_ids, ..ProfileErased::default() };
         hear(&world, &erased).await;
         for gone in [&web, &app, &phone] {
             assert_eq!(reason(world.load(&gone.token).await), "SESSION_EXPIRED");

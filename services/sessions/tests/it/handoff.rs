@@ -198,6 +198,17 @@ async fn an_associate_acts_for_the_customer_and_answers_for_it() {
         assert_eq!((event.claimed_by_associate, event.profile_id), (true, ada.session.profile_id.clone()));
         assert_eq!(envelope.actor.unwrap().kind(), ActorKind::Associate);
 
+        // She can send the associate away: that is her doing, and not the associate's.
+        let tired = world.linked(&ayse, &world.offer(&ada, HandoffScope::Read).await).await;
+        let mine = world.offer(&ada, HandoffScope::Read).await;
+        let gone = world.linked(&ayse, &mine).await;
+        revoke(&world, &ada, &mine.handoff.unwrap().handoff_id).await.unwrap();
+        world.client(tired.call()).end_session(EndSessionRequest::default()).await.unwrap();
+        for (ended, kind) in [(&gone, ActorKind::Customer), (&tired, ActorKind::Associate)] {
+            assert!(world.customer(ended.token.reveal()).await.is_none());
+            assert_eq!(world.ended_by(&ended.session.session_id).await.kind(), kind);
+        }
+
         // In the customer's name the associate proves nothing, hands nothing on and claims nothing.
         assert_eq!(reason(world.ask_code(&assisted, "ayse@shop.example").await), "NOT_HANDED_OVER");
         let id = omnimesh_kit::ids::uuid_v7(world.clock.now()).to_string();

@@ -23,7 +23,7 @@ use omnimesh_kit::{
 use omnimesh_proto::{
     access::v1::Audience,
     carts::v1 as carts,
-    common::v1::{Channel, Contact, DeviceClass, contact},
+    common::v1::{Actor, Channel, Contact, DeviceClass, contact},
     profiles::v1 as profiles,
     sessions::v1::{
         AttachCartRequest, ClaimHandoffRequest, ClaimHandoffResponse, CompleteVerificationRequest,
@@ -34,6 +34,7 @@ use omnimesh_proto::{
         session_service_client::SessionServiceClient,
     },
 };
+use prost::Message as _;
 use tonic::{Response, Status, service::Routes};
 use tonic_types::StatusExt as _;
 
@@ -172,6 +173,13 @@ impl World {
         let rows = self.db.read().await.unwrap().fetch_all(sql, omnimesh_kit::args![aggregate]).await.unwrap();
         let types = rows.iter().map(|row| row.get::<String>("type").unwrap());
         types.map(|name| name.rsplit('.').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Who ended a session.
+    pub(crate) async fn ended_by(&self, session: &str) -> Actor {
+        let sql = Sql::portable("SELECT actor FROM outbox WHERE aggregate_id = $1 AND type LIKE '%SessionEnded'");
+        let row = self.db.read().await.unwrap().fetch_one(sql, omnimesh_kit::args![session]).await.unwrap();
+        Actor::decode(row.get::<Vec<u8>>("actor").unwrap().as_slice()).unwrap()
     }
 
     pub(crate) fn keys(&self, call: &Call) -> ApiKeyServiceClient<BoundLink> {
