@@ -8,6 +8,7 @@ use omnimesh_proto::{
     profiles::v1::{ClusterMember, ProfileErased, ProfileSplit, ProfilesMerged},
 };
 use prost::{Message, Name};
+use uuid::Uuid;
 
 use crate::{
     args,
@@ -16,22 +17,42 @@ use crate::{
     ids::ProfileId,
     inbox::BoxError,
     outbox,
+    secrets::Secrets,
     store::{Conn, Error, Tx},
 };
 
 /// The SQL of this module.
 pub mod sql {
     crate::statements! {
-        /// Where a profile belongs, unless something newer is known.
-        PUT = "INSERT INTO customer_profiles (profile_id, root_id, generation) VALUES ($1, $2, $3) \
-            ON CONFLICT (profile_id) DO UPDATE SET root_id = excluded.root_id, generation = excluded.generation \
-            WHERE customer_profiles.generation < excluded.generation";
+        /// Where profiles belong, unless something newer is known.
+        PUT = {
+            postgres: "INSERT INTO customer_profiles (profile_id, root_id, generation) \
+                SELECT m.profile_id, m.root_id, m.generation \
+                FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS m (profile_id, root_id, generation) \
+                ORDER BY m.profile_id \
+                ON CONFLICT (profile_id) DO UPDATE SET root_id = excluded.root_id, generation = excluded.generation \
+                WHERE customer_profiles.generation < excluded.generation",
+            sqlite: "INSERT INTO customer_profiles (profile_id, root_id, generation) \
+                SELECT unhex(p.value), unhex(r.value), g.value FROM json_each($1) AS p \
+                JOIN json_each($2) AS r ON r.key = p.key JOIN json_each($3) AS g ON g.key = p.key WHERE true \
+                ON CONFLICT (profile_id) DO UPDATE SET root_id = excluded.root_id, generation = excluded.generation \
+                WHERE customer_profiles.generation < excluded.generation",
+        };
         /// The survivor of a profile.
         ROOT = "SELECT root_id FROM customer_profiles WHERE profile_id = $1";
         /// All profiles that lead to the same survivor.
         MEMBERS = "SELECT m.profile_id FROM customer_profiles AS p JOIN customer_profiles AS m ON m.root_id = p.root_id \
             WHERE p.profile_id = $1 ORDER BY m.profile_id LIMIT 10000";
     }
+}
+
+/// What a channel's own record of a person is known by: a keyed hash of channel (the number of common.v1.Channel), channel
+/// account and the channel's reference of the person. Profiles knows whose record it is, and names it when they are erased;
+/// services that keep references without profiles find them by it.
+#[must_use]
+pub fn source_key(secrets: &Secrets, channel: i32, account_id: &str, customer_ref: &str) -> Uuid {
+    let hash = secrets.mac("source", &[&channel.to_be_bytes(), account_id.as_bytes(), customer_ref.as_bytes()]);
+    Uuid::from_slice(hash.get(..16).unwrap_or_default()).unwrap_or_default()
 }
 
 /// What happened to customers.
@@ -87,9 +108,15 @@ pub async fn hear(tx: &mut Tx, event: &Event) -> Result<Option<Change>, BoxError
 /// # Errors
 /// Whatever the database says; an id that is not one of a profile.
 pub async fn write(tx: &mut Tx, members: &[ClusterMember]) -> Result<(), BoxError> {
-    for member in members {
-        let (profile, root) = (member.profile_id.parse::<ProfileId>()?, member.root_profile_id.parse::<ProfileId>()?);
-        tx.execute(sql::PUT, args![profile.0, root.0, member.generation]).await?;
+    // SQLite joins the lists in steps of their squared length.
+    for members in members.chunks(100) {
+        let (mut profiles, mut roots, mut generations) = (Vec::new(), Vec::new(), Vec::new());
+        for member in members {
+            profiles.push(member.profile_id.parse::<ProfileId>()?.0);
+            roots.push(member.root_profile_id.parse::<ProfileId>()?.0);
+            generations.push(member.generation);
+        }
+        tx.execute(sql::PUT, args![profiles, roots, generations]).await?;
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use omnimesh_kit::{
     inbox::{BoxError, EventHandler},
     store::Tx,
 };
-use omnimesh_proto::events::v1::Event;
+use omnimesh_proto::{events::v1::Event, profiles::v1::ProfileErased};
+use prost::Message as _;
+use uuid::Uuid;
 
 use crate::{
     domain::{Cause, Order},
@@ -26,7 +28,13 @@ impl EventHandler for Profiles {
         let Some(Change::Erased { erasure_id, profiles }) = customers::hear(tx, event).await? else { return Ok(()) };
         let mut forgotten: Vec<String> = profiles.iter().map(ToString::to_string).collect();
         let call = Call::system(crate::NAME);
-        for id in erasure::orders_of(tx, profiles.iter().map(|profile| profile.0).collect()).await? {
+        let sources = ProfileErased::decode(event.payload.clone())?.source_keys;
+        let sources = sources.iter().map(|key| Uuid::from_slice(key)).collect::<Result<Vec<_>, _>>()?;
+        for source in &sources {
+            erasure::keep_erased(tx, *source).await?;
+        }
+        let profiles = profiles.iter().map(|profile| profile.0).collect();
+        for id in erasure::orders_of(tx, profiles, sources).await? {
             let Some(mut order) = orders::lock(tx, id).await? else { continue };
             forget(tx, &call, &mut order).await?;
             forgotten.push(order.id.to_string());

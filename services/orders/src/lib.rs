@@ -55,10 +55,12 @@ pub const MIGRATIONS: Migrations = Migrations {
     postgres: &[
         (100, "orders", include_str!("../migrations/postgres/100_orders.sql")),
         (101, "returns", include_str!("../migrations/postgres/101_returns.sql")),
+        (102, "erasure", include_str!("../migrations/postgres/102_erasure.sql")),
     ],
     sqlite: &[
         (100, "orders", include_str!("../migrations/sqlite/100_orders.sql")),
         (101, "returns", include_str!("../migrations/sqlite/101_returns.sql")),
+        (102, "erasure", include_str!("../migrations/sqlite/102_erasure.sql")),
     ],
 };
 

@@ -113,7 +113,11 @@ async fn replies_about_the_erased_are_emptied_and_others_stay() {
         let [first, second] = [(); 2].map(|()| Uuid::now_v7().to_string());
         place(&db, &first, &erased).await.unwrap();
         place(&db, &second, &other).await.unwrap();
-        let request = ProfileErased { erasure_id: "erasure_1".to_owned(), profile_ids: vec![erased.clone()] };
+        let request = ProfileErased {
+            erasure_id: "erasure_1".to_owned(),
+            profile_ids: vec![erased.clone()],
+            ..ProfileErased::default()
+        };
         let mut tx = db.begin().await.unwrap();
         let change = customers::hear(&mut tx, &event(&request)).await.unwrap();
         assert_eq!(change, Some(Change::Erased { erasure_id: "erasure_1".to_owned(), profiles: vec![profile(1)] }));

@@ -103,6 +103,14 @@ impl Document {
         })
     }
 
+    /// The customer as the source names them: on the document, or else on its first line that does.
+    #[must_use]
+    pub fn customer(&self) -> Option<&str> {
+        let lines =
+            self.lines.iter().filter_map(|line| line.source.as_ref()).map(|source| source.customer_ref.as_str());
+        std::iter::once(self.customer_ref.as_str()).chain(lines).find(|customer_ref| !customer_ref.is_empty())
+    }
+
     /// What tells two contents apart: SHA-256 over everything but the time of change.
     #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {

@@ -2,10 +2,13 @@
 //! the next batch, up to a hundred: a single document is answered at once, a flood is taken in few transactions. While one
 //! batch is written the next is checked.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use futures::{SinkExt as _, StreamExt as _, channel::mpsc};
-use omnimesh_kit::{call::Call, server::clear, store::Tx, transaction};
+use omnimesh_kit::{call::Call, customers::source_key, secrets::Secrets, server::clear, store::Tx, transaction};
 use omnimesh_proto::{
     access::v1::Audience,
     orders::v1::{ImportDocument, ImportOrdersRequest, ImportOrdersResponse, ImportOutcome},
@@ -13,6 +16,7 @@ use omnimesh_proto::{
 use prost::Message as _;
 use tonic::{Status, Streaming};
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::Out;
 use crate::{
@@ -21,14 +25,19 @@ use crate::{
         Cause, Document, ImportMode, Known, Order, OrderChange, OrderId, OrderNumber, OrderState, Restatement, restate,
     },
     error::Error,
-    store::{imports, orders, tasks, tasks::TaskKind},
+    store::{
+        imports,
+        orders::{self, ImportKey},
+        tasks,
+        tasks::TaskKind,
+    },
 };
 
 const BATCH: usize = 100;
 
 /// A document, checked.
 enum Item {
-    Sound { document: Box<Document>, hash: [u8; 32], raw: Box<ImportDocument> },
+    Sound { document: Box<Document>, key: ImportKey, raw: Box<ImportDocument> },
     Refused { channel_order_id: String, refusal: String },
 }
 
@@ -39,6 +48,13 @@ impl Item {
             Self::Refused { .. } => ("", ""),
         }
     }
+
+    fn customer(&self) -> Option<Uuid> {
+        match self {
+            Self::Sound { key, .. } => key.customer,
+            Self::Refused { .. } => None,
+        }
+    }
 }
 
 pub(super) fn run(app: &Arc<App>, call: Call, requests: Streaming<ImportOrdersRequest>) -> Out<ImportOrdersResponse> {
@@ -46,7 +62,7 @@ pub(super) fn run(app: &Arc<App>, call: Call, requests: Streaming<ImportOrdersRe
     let (answers, out) = mpsc::channel::<Result<ImportOrdersResponse, Status>>(BATCH);
     let (lifecycle, task_app) = (app.deps.lifecycle.clone(), app.clone());
     let importing = async move {
-        let checking = check_all(&call, requests, batches);
+        let checking = check_all(&task_app.deps.secrets, &call, requests, batches);
         let writing = write_all(&task_app, &call, checked, answers);
         futures::join!(checking, writing);
     };
@@ -56,6 +72,7 @@ pub(super) fn run(app: &Arc<App>, call: Call, requests: Streaming<ImportOrdersRe
 }
 
 async fn check_all(
+    secrets: &Secrets,
     call: &Call,
     requests: Streaming<ImportOrdersRequest>,
     mut batches: mpsc::Sender<Result<Vec<Item>, Status>>,
@@ -66,7 +83,7 @@ async fn check_all(
         let mut broken = None;
         for request in chunk {
             match request {
-                Ok(request) => items.push(check(call, request)),
+                Ok(request) => items.push(check(secrets, call, request)),
                 // What came before is still written and answered. After what can't be read nothing can.
                 Err(status) => {
                     broken = Some(clear(status));
@@ -85,7 +102,7 @@ async fn check_all(
     }
 }
 
-fn check(call: &Call, request: ImportOrdersRequest) -> Item {
+fn check(secrets: &Secrets, call: &Call, request: ImportOrdersRequest) -> Item {
     let document = request.document.unwrap_or_default();
     let identity = call.identity();
     // A partner's account and channel come from its key, whatever the document says.
@@ -94,7 +111,11 @@ fn check(call: &Call, request: ImportOrdersRequest) -> Item {
     let channel = if partner { Some(identity.channel) } else { None };
     match Document::check(&document, account, channel) {
         Ok(checked) => {
-            Item::Sound { hash: checked.content_hash(), document: Box::new(checked), raw: Box::new(document) }
+            let customer = checked
+                .customer()
+                .map(|customer_ref| source_key(secrets, checked.channel, &checked.source.account_id, customer_ref));
+            let key = ImportKey { content_hash: checked.content_hash(), customer };
+            Item::Sound { key, document: Box::new(checked), raw: Box::new(document) }
         }
         Err(refusal) => Item::Refused { channel_order_id: shortened(document.channel_order_id), refusal },
     }
@@ -153,13 +174,14 @@ async fn write(app: &App, call: &Call, items: &[Item]) -> Result<Vec<ImportOrder
 async fn write_once(app: &App, call: &Call, items: &[Item]) -> Result<Vec<ImportOrdersResponse>, Error> {
     transaction!(app.deps.db, tx => {
         let mut known = known(&mut tx, items).await?;
+        let erased = imports::erased_among(&mut tx, items.iter().filter_map(Item::customer).collect()).await?;
         // In the order of their keys, equal ones as they came: streams that bring the same documents wait for each other, and never
         // in a circle.
         let mut sorted: Vec<(usize, &Item)> = items.iter().enumerate().collect();
         sorted.sort_by_key(|(_, item)| item.key());
         let mut replies = Vec::with_capacity(items.len());
         for (place, item) in sorted {
-            replies.push((place, take(&mut tx, call, item, &mut known).await?));
+            replies.push((place, take(&mut tx, call, item, &mut known, &erased).await?));
         }
         replies.sort_by_key(|(place, _)| *place);
         Ok::<_, Error>(replies.into_iter().map(|(_, reply)| reply).collect())
@@ -184,9 +206,15 @@ async fn known(tx: &mut Tx, items: &[Item]) -> Result<AllKnown, Error> {
     Ok(all)
 }
 
-async fn take(tx: &mut Tx, call: &Call, item: &Item, all: &mut AllKnown) -> Result<ImportOrdersResponse, Error> {
-    let (document, hash, raw) = match item {
-        Item::Sound { document, hash, raw } => (document, *hash, raw),
+async fn take(
+    tx: &mut Tx,
+    call: &Call,
+    item: &Item,
+    all: &mut AllKnown,
+    erased: &HashSet<Uuid>,
+) -> Result<ImportOrdersResponse, Error> {
+    let (document, key, raw) = match item {
+        Item::Sound { document, key, raw } => (document, *key, raw),
         Item::Refused { channel_order_id, refusal } => {
             return Ok(ImportOrdersResponse {
                 channel_order_id: channel_order_id.clone(),
@@ -196,9 +224,11 @@ async fn take(tx: &mut Tx, call: &Call, item: &Item, all: &mut AllKnown) -> Resu
             });
         }
     };
-    let source = &document.source;
-    let key = (source.account_id.clone(), source.channel_order_id.clone());
-    let earlier = all.get(&key).copied();
+    let (source, hash) = (&document.source, key.content_hash);
+    let natural_key = (source.account_id.clone(), source.channel_order_id.clone());
+    let earlier = all.get(&natural_key).copied();
+    // Whose customer was erased is taken without them.
+    let erased = key.customer.is_some_and(|customer| erased.contains(&customer));
     let answer = |id: OrderId, outcome: ImportOutcome| ImportOrdersResponse {
         channel_order_id: source.channel_order_id.clone(),
         outcome: outcome.into(),
@@ -207,8 +237,8 @@ async fn take(tx: &mut Tx, call: &Call, item: &Item, all: &mut AllKnown) -> Resu
     };
     let now_known = Known { updated_at: source.updated_at, hash };
     let Some((id, _)) = earlier else {
-        let id = create(tx, call, document, hash).await?;
-        all.insert(key, (id, now_known));
+        let id = create(tx, call, document, key, erased).await?;
+        all.insert(natural_key, (id, now_known));
         return Ok(answer(id, ImportOutcome::Created));
     };
     match restate(earlier.map(|(_, known)| known), source.updated_at, hash) {
@@ -223,22 +253,24 @@ async fn take(tx: &mut Tx, call: &Call, item: &Item, all: &mut AllKnown) -> Resu
                     own.updated_at = source.updated_at;
                 }
                 imports::set_time(tx, &order, source.updated_at).await?;
-                all.insert(key, (id, now_known));
+                all.insert(natural_key, (id, now_known));
             }
             Ok(answer(id, ImportOutcome::Unchanged))
         }
         Restatement::Newer => {
             let mut order = orders::lock(tx, id).await?.ok_or(Error::NoSuchOrder)?;
+            order.erased |= erased;
             if !replaceable(document, &order) {
                 keep_aside(tx, call, order, hash, raw).await?;
                 return Ok(answer(id, ImportOutcome::Conflict));
             }
-            replace(tx, call, document, &mut order, hash).await?;
-            all.insert(key, (id, now_known));
+            replace(tx, call, document, &mut order, key).await?;
+            all.insert(natural_key, (id, now_known));
             Ok(answer(id, ImportOutcome::Updated))
         }
         Restatement::Conflict => {
-            let order = orders::lock(tx, id).await?.ok_or(Error::NoSuchOrder)?;
+            let mut order = orders::lock(tx, id).await?.ok_or(Error::NoSuchOrder)?;
+            order.erased |= erased;
             keep_aside(tx, call, order, hash, raw).await?;
             Ok(answer(id, ImportOutcome::Conflict))
         }
@@ -262,14 +294,16 @@ fn replaceable(document: &Document, order: &Order) -> bool {
     }
 }
 
-async fn create(tx: &mut Tx, call: &Call, document: &Document, hash: [u8; 32]) -> Result<OrderId, Error> {
+async fn create(tx: &mut Tx, call: &Call, document: &Document, key: ImportKey, erased: bool) -> Result<OrderId, Error> {
     let now = tx.now();
     let live = document.source.mode == ImportMode::Live;
-    let mut order = document.clone().into_order(OrderId::new(now), &OrderNumber::random(), now);
-    order.imported(&Cause::of(call, now));
-    let id = order.id;
+    let id = OrderId::new(now);
     for _ in 0..3 {
-        if orders::insert(tx, call, &mut order, None, Some(hash), None).await? {
+        let mut order = document.clone().into_order(id, &OrderNumber::random(), now);
+        order.erased = erased;
+        order.stay_erased();
+        order.imported(&Cause::of(call, now));
+        if orders::insert(tx, call, &mut order, None, Some(key), None).await? {
             if live {
                 tasks::add(tx, id, TaskKind::Reserve, "").await?;
             }
@@ -281,8 +315,7 @@ async fn create(tx: &mut Tx, call: &Call, document: &Document, hash: [u8; 32]) -
             // Another stream was first: the batch is read and taken anew.
             return Err(Error::Contention);
         }
-        order = document.clone().into_order(id, &OrderNumber::random(), now);
-        order.imported(&Cause::of(call, now));
+        // The number was taken.
     }
     Err(Error::Contention)
 }
@@ -292,7 +325,7 @@ async fn replace(
     call: &Call,
     document: &Document,
     order: &mut Order,
-    hash: [u8; 32],
+    key: ImportKey,
 ) -> Result<(), Error> {
     let now = tx.now();
     let conflicting = order.source.as_ref().is_some_and(|source| source.conflicting);
@@ -302,7 +335,7 @@ async fn replace(
     }
     order.imported(&Cause::of(call, now));
     super::save(tx, call, order).await?;
-    Ok(imports::set_hash(tx, order.id, hash).await?)
+    Ok(imports::set_key(tx, order.id, key).await?)
 }
 
 async fn keep_aside(
@@ -318,6 +351,7 @@ async fn keep_aside(
     if !new {
         return Ok(());
     }
+    order.stay_erased();
     if let Some(source) = &mut order.source {
         source.conflicting = true;
     }

@@ -127,19 +127,17 @@ async fn join(app: &App, call: &Call, mut order: Order, last: Step) -> Result<Or
     }
 }
 
-/// The cart that is meant: a session that was handed over orders the cart it was given, if it may change it, and no other.
+/// The cart that is meant: a session that was handed over orders the cart it was given, if it may change it. That it names no
+/// other one is carts' to say, which knows what became of it.
 fn handed_over(call: &Call, cart_id: &str) -> Result<String, Fault> {
     let Some(session) = call.session().filter(|session| session.level == SessionLevel::Linked) else {
         return Ok(cart_id.to_owned());
     };
-    let given = session.linked.as_ref().filter(|linked| linked.edit).and_then(|linked| linked.cart.as_deref());
-    match given {
-        Some(given) if cart_id.is_empty() || cart_id == given => Ok(given.to_owned()),
-        _ => {
-            let message = "the session was handed over without the right to order this cart: the customer's own can";
-            Err(Fault::denied(ErrorReason::NotHandedOver, message))
-        }
-    }
+    let Some(given) = session.linked.as_ref().filter(|linked| linked.edit) else {
+        let message = "the cart was handed over to be seen only: who handed it over can order it";
+        return Err(Fault::denied(ErrorReason::NotHandedOver, message));
+    };
+    Ok(if cart_id.is_empty() { given.cart.clone().unwrap_or_default() } else { cart_id.to_owned() })
 }
 
 /// The cart, if it is the caller's: carts checks that on the caller's behalf.

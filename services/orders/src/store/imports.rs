@@ -1,6 +1,6 @@
 //! What is known of imported documents.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use omnimesh_kit::{
     args,
@@ -9,7 +9,7 @@ use omnimesh_kit::{
 };
 use uuid::Uuid;
 
-use super::orders::body_of;
+use super::orders::{ImportKey, body_of};
 use crate::domain::{Known, Order, OrderId};
 
 /// The SQL of this module.
@@ -24,8 +24,13 @@ pub mod sql {
         };
         /// An older statement came.
         COUNT_STALE = "UPDATE orders SET stale_count = stale_count + 1 WHERE id = $1";
-        /// The content of the newest statement.
-        SET_HASH = "UPDATE orders SET content_hash = $2 WHERE id = $1";
+        /// Content and customer of the newest statement.
+        SET_KEY = "UPDATE orders SET content_hash = $2, customer_key = $3 WHERE id = $1";
+        /// Which customers of sources were erased.
+        ERASED = {
+            postgres: "SELECT customer_key FROM erased_customers WHERE customer_key = ANY($1)",
+            sqlite: "SELECT customer_key FROM erased_customers WHERE customer_key IN (SELECT unhex(value) FROM json_each($1))"
+        };
         /// The same content, stated again at a later time.
         SET_TIME = "UPDATE orders SET source_updated_at = $2, body = $3 WHERE id = $1";
         /// A statement kept aside.
@@ -55,12 +60,23 @@ pub async fn count_stale(tx: &mut Tx, id: OrderId) -> Result<(), Error> {
     tx.execute(sql::COUNT_STALE, args![id.0]).await.map(drop)
 }
 
-/// Notes the content of the newest statement.
+/// Notes content and customer of the newest statement.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn set_hash(tx: &mut Tx, id: OrderId, hash: [u8; 32]) -> Result<(), Error> {
-    tx.execute(sql::SET_HASH, args![id.0, hash]).await.map(drop)
+pub async fn set_key(tx: &mut Tx, id: OrderId, key: ImportKey) -> Result<(), Error> {
+    tx.execute(sql::SET_KEY, args![id.0, key.content_hash, key.customer]).await.map(drop)
+}
+
+/// Which of these customers were erased.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn erased_among(tx: &mut Tx, customers: Vec<Uuid>) -> Result<HashSet<Uuid>, Error> {
+    if customers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    tx.fetch_all(sql::ERASED, args![customers]).await?.iter().map(|row| row.get("customer_key")).collect()
 }
 
 /// Notes that the known content was stated again at a later time. No change of the order: nobody is told.

@@ -28,8 +28,8 @@ pub mod sql {
         /// A new order, unless its number or its natural key is taken.
         INSERT = "INSERT INTO orders (id, number, version, event_seq, state, channel, profile_id, session_id, account_id, \
             channel_order_id, source_updated_at, content_hash, created_at, placed_at, due_at, place_principal, \
-            place_request, place_hash, body) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+            place_request, place_hash, body, customer_key) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
             ON CONFLICT DO NOTHING";
         /// A changed order, if it is still of the version it was read in.
         UPDATE = "UPDATE orders SET version = $3, event_seq = $4, state = $5, channel = $6, profile_id = $7, \
@@ -57,6 +57,15 @@ pub struct PlaceKey {
     pub request: Uuid,
     /// SHA-256 of the request's body.
     pub hash: [u8; 32],
+}
+
+/// What an imported document is compared and found by.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportKey {
+    /// SHA-256 of the content.
+    pub content_hash: [u8; 32],
+    /// The keyed hash of the customer's reference at the source, if it gives one.
+    pub customer: Option<Uuid>,
 }
 
 /// The order of a row's body.
@@ -113,7 +122,7 @@ pub async fn insert(
     call: &Call,
     order: &mut Order,
     key: Option<&PlaceKey>,
-    content_hash: Option<[u8; 32]>,
+    import: Option<ImportKey>,
     due_at: Option<Timestamp>,
 ) -> Result<bool, Error> {
     let changes = std::mem::take(&mut order.changes);
@@ -131,7 +140,7 @@ pub async fn insert(
         order.source.as_ref().map(|source| source.account_id.clone()),
         order.source.as_ref().map(|source| source.channel_order_id.clone()),
         order.source.as_ref().map(|source| source.updated_at),
-        content_hash.map(|hash| hash.to_vec()),
+        import.map(|import| import.content_hash.to_vec()),
         order.created_at,
         order.placed_at,
         due_at,
@@ -139,6 +148,7 @@ pub async fn insert(
         key.map(|key| key.request),
         key.map(|key| key.hash.to_vec()),
         body_of(order)?,
+        import.and_then(|import| import.customer),
     ];
     if tx.execute(sql::INSERT, values).await? == 0 {
         return Ok(false);
