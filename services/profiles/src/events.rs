@@ -1,4 +1,5 @@
-//! What this service does with the events it hears: each that a timeline shows becomes an interaction, once.
+//! What this service does with the events it hears: each that a timeline shows becomes an interaction, once, and carts and
+//! orders are followed for the customer view.
 //!
 //! Producers are not in order among each other: what a session did may be heard before or after it was identified. So the
 //! holders of a session are kept with their moments, and whoever comes later puts right what came earlier. The row in
@@ -10,13 +11,20 @@ use omnimesh_kit::{
     inbox::{BoxError, EventHandler},
     store::{self, Tx},
 };
-use omnimesh_proto::{events::v1::Event, profiles::v1::InteractionKind};
+use omnimesh_proto::{
+    events::v1::{ErasureApplied, Event},
+    profiles::v1::InteractionKind,
+};
+use prost::{Message as _, Name as _};
 
 use crate::{
     domain::timeline::{Happening, holder_at, read},
+    projection,
     store::{
+        erasures,
         owners::{self, OrderOwner},
         timeline::{self, Interaction},
+        view,
     },
 };
 
@@ -26,6 +34,13 @@ pub(crate) struct Timeline;
 #[async_trait]
 impl EventHandler for Timeline {
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        projection::follow(tx, event).await?;
+        if event.r#type == ErasureApplied::full_name() {
+            let applied = ErasureApplied::decode(event.payload.clone())?;
+            let now = tx.now();
+            erasures::part_done(tx, applied.erasure_id.parse()?, &event.producer, now).await?;
+            return Ok(());
+        }
         let Some(happening) = read(event)? else { return Ok(()) };
         record(tx, happening).await?;
         Ok(())
@@ -79,6 +94,7 @@ async fn reattach(tx: &mut Tx, lineage: &str) -> Result<(), store::Error> {
     for (index, (_, profile)) in holders.iter().enumerate() {
         let until = holders.get(index + 1).map_or(Timestamp::from_micros(i64::MAX), |(since, _)| *since);
         owners::attach_lineage(tx, lineage, from, until, *profile).await?;
+        view::attach(tx, lineage, from, until, *profile).await?;
         from = until;
     }
     Ok(())

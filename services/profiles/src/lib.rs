@@ -8,6 +8,9 @@
 mod domain;
 mod error;
 mod events;
+mod identity;
+mod projection;
+pub mod registry;
 mod rpc;
 mod settings;
 pub mod store;
@@ -35,8 +38,16 @@ pub const NAME: &str = "profiles";
 /// Its schema.
 pub const MIGRATIONS: Migrations = Migrations {
     service: NAME,
-    postgres: &[(100, "profiles", include_str!("../migrations/postgres/100_profiles.sql"))],
-    sqlite: &[(100, "profiles", include_str!("../migrations/sqlite/100_profiles.sql"))],
+    postgres: &[
+        (100, "profiles", include_str!("../migrations/postgres/100_profiles.sql")),
+        (101, "identity", include_str!("../migrations/postgres/101_identity.sql")),
+        (102, "view", include_str!("../migrations/postgres/102_view.sql")),
+    ],
+    sqlite: &[
+        (100, "profiles", include_str!("../migrations/sqlite/100_profiles.sql")),
+        (101, "identity", include_str!("../migrations/sqlite/101_identity.sql")),
+        (102, "view", include_str!("../migrations/sqlite/102_view.sql")),
+    ],
 };
 
 /// Builds the service. To be called within a Tokio runtime.
@@ -48,7 +59,8 @@ pub fn build(deps: Deps) -> Result<Module, config::Error> {
     settings.check()?;
     let issuers = deps.settings.oidc.iter().filter(|issuer| issuer.kind == IssuerKind::Customer);
     let oidc = Oidc::new(issuers, deps.clock.clone()).map_err(|error| config::Error::at("oidc", error.to_string()))?;
-    let app = rpc::App(Arc::new(rpc::Inner { settings, oidc, deps }));
+    let registry = registry::Registry::of(&settings.consents)?;
+    let app = rpc::App(Arc::new(rpc::Inner { settings, oidc, registry, records: Default::default(), deps }));
     let routes = Routes::new(ProfileServiceServer::new(app.clone()))
         .add_service(ConsentServiceServer::new(app.clone()))
         .add_service(CustomerViewServiceServer::new(app.clone()))

@@ -7,10 +7,10 @@ use omnimesh_proto::{
     events::v1::Event,
     orders::v1::{
         FulfillmentChanged, FulfillmentState, OrderCancelled, OrderCompleted, OrderConfirmed, OrderExpired,
-        OrderPlaced, PaymentRecorded,
+        OrderPlaced, PaymentRecorded, ReturnChanged, ReturnState,
     },
     profiles::v1::InteractionKind,
-    sessions::v1::{SessionIdentified, SessionStarted},
+    sessions::v1::{HandoffClaimed, SessionIdentified, SessionStarted},
 };
 use prost::{DecodeError, Message, Name};
 use uuid::Uuid;
@@ -62,6 +62,11 @@ pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
         (Kind::CartLineAdded, added.cart_id, String::new(), String::new())
     } else if let Some(merged) = payload::<CartMerged>(event)? {
         (Kind::CartMerged, merged.target_cart_id, String::new(), merged.profile_id)
+    } else if let Some(claimed) = payload::<HandoffClaimed>(event)? {
+        (Kind::HandedOver, claimed.handoff_id, String::new(), claimed.profile_id)
+    } else if let Some(changed) = payload::<ReturnChanged>(event)? {
+        let Some(kind) = of_return(changed.state()) else { return Ok(None) };
+        (kind, changed.return_id, changed.order_id, String::new())
     } else if let Some((kind, order, profile)) = of_order(event)? {
         (kind, order.clone(), order, profile)
     } else {
@@ -70,6 +75,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
     let actor = event.actor.clone().unwrap_or_default();
     let session = match kind {
         Kind::SessionStarted | Kind::Identified => resource.clone(),
+        Kind::HandedOver => customers_session(event)?,
         _ => event.session_id.clone(),
     };
     let id = Uuid::from_slice(&event.id).map_err(|_| Unreadable::Envelope("id"))?;
@@ -114,6 +120,22 @@ fn of_order(event: &Event) -> Result<Option<(InteractionKind, String, String)>, 
     Ok(found.map(|(kind, order)| (kind, order, String::new())))
 }
 
+fn of_return(state: ReturnState) -> Option<InteractionKind> {
+    Some(match state {
+        ReturnState::Requested => InteractionKind::ReturnRequested,
+        ReturnState::Approved | ReturnState::Rejected => InteractionKind::ReturnDecided,
+        ReturnState::PartiallyReceived | ReturnState::Received => InteractionKind::ReturnReceived,
+        ReturnState::Refunded | ReturnState::Replaced => InteractionKind::ReturnSettled,
+        _ => return None,
+    })
+}
+
+/// The session that is the customer's after a hand-over: the one that claimed it, unless an associate did.
+fn customers_session(event: &Event) -> Result<String, DecodeError> {
+    let claimed = payload::<HandoffClaimed>(event)?.unwrap_or_default();
+    Ok(if claimed.claimed_by_associate { claimed.source_session_id } else { claimed.session_id })
+}
+
 fn of_state(state: FulfillmentState) -> Option<InteractionKind> {
     Some(match state {
         FulfillmentState::Accepted => InteractionKind::FulfillmentAccepted,
@@ -134,6 +156,8 @@ fn channel(event: &Event) -> Result<Option<i32>, DecodeError> {
         Some(started.channel)
     } else if let Some(identified) = payload::<SessionIdentified>(event)? {
         Some(identified.channel)
+    } else if let Some(claimed) = payload::<HandoffClaimed>(event)? {
+        Some(claimed.channel)
     } else {
         payload::<OrderPlaced>(event)?.map(|placed| placed.channel)
     };

@@ -1,24 +1,19 @@
-//! GetProfile: customers their own, others any by scope.
+//! GetProfile: customers their own, others any by scope; any id the customer ever had.
 
-use omnimesh_kit::{call::Call, error::Fault};
+use omnimesh_kit::call::Call;
 use omnimesh_proto::profiles::v1::{GetProfileRequest, GetProfileResponse};
 use tonic::Response;
 
-use super::{App, profile_of};
-use crate::{
-    error::Error,
-    store::{identifiers, profiles},
-};
+use super::{App, customer};
+use crate::{error::Error, identity::fold::whole};
 
 pub(super) async fn run(
     app: &App,
     call: Call,
     request: GetProfileRequest,
 ) -> Result<Response<GetProfileResponse>, Error> {
-    let id = profile_of(&call, &request.profile_id)?;
     let mut conn = app.db.read().await?;
-    let profile = profiles::profile(&mut conn, id).await?;
-    let profile = profile.ok_or_else(|| Fault::not_found("profile", id.to_string()))?;
-    let profile = identifiers::whole(&mut conn, profile).await?;
-    Ok(Response::new(GetProfileResponse { profile: Some(profile) }))
+    let root = customer(&mut conn, &call, &request.profile_id).await?;
+    let profile = whole(&mut conn, root, call.session().is_some()).await?;
+    Ok(Response::new(GetProfileResponse { profile }))
 }

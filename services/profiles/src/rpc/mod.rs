@@ -2,6 +2,7 @@
 
 mod accept_merge_suggestion;
 mod check_consent;
+mod claims;
 mod erase_profile;
 mod export_profile;
 mod get_customer_view;
@@ -25,9 +26,11 @@ use futures::Stream;
 use omnimesh_kit::{
     auth::{SessionLevel, oidc::Oidc},
     call::Call,
+    customers,
     error::Fault,
     ids::ProfileId,
     service::Deps,
+    store::Conn,
     validate::Violations,
 };
 use omnimesh_proto::{
@@ -48,7 +51,9 @@ use omnimesh_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::settings::ProfilesSettings;
+use crate::{
+    error::Error, identity::evidence::Records, registry::Registry, settings::ProfilesSettings, store::profiles,
+};
 
 /// What the use cases share. Clones share it.
 #[derive(Clone)]
@@ -58,6 +63,10 @@ pub(crate) struct Inner {
     pub(crate) settings: ProfilesSettings,
     /// The customers' issuers.
     pub(crate) oidc: Oidc,
+    /// The registry of consents.
+    pub(crate) registry: Registry,
+    /// How many records there are.
+    pub(crate) records: Records,
     pub(crate) deps: Deps,
 }
 
@@ -77,8 +86,16 @@ impl Deref for Inner {
     }
 }
 
-/// The profile that a call is about: the caller's own if none is named. Customers see their own alone.
-fn profile_of(call: &Call, named: &str) -> Result<ProfileId, Fault> {
+/// The customer that a call is about, by its survivor: the caller's own if none is named. Customers see their own alone.
+async fn customer(conn: &mut Conn, call: &Call, named: &str) -> Result<ProfileId, Error> {
+    let id = own(conn, call, named).await?;
+    let root = customers::root(conn, id).await?;
+    let known = profiles::profile(conn, root).await?.ok_or_else(|| Fault::not_found("profile", id.to_string()))?;
+    if known.erased { Err(erased().into()) } else { Ok(root) }
+}
+
+/// The profile that a call is about, if the caller may ask about it; it may be unknown or erased.
+async fn own(conn: &mut Conn, call: &Call, named: &str) -> Result<ProfileId, Error> {
     let mut v = Violations::new();
     let id = v.parse_optional::<ProfileId>("profile_id", named);
     let (id,) = v.finish_with((id,))?;
@@ -86,20 +103,29 @@ fn profile_of(call: &Call, named: &str) -> Result<ProfileId, Fault> {
     let trusted = call.caller.service.is_some() || call.session().is_none();
     match (id, call.session()) {
         (Some(id), _) if trusted => Ok(id),
-        (id, Some(session)) => {
-            let own = session.profile.filter(|_| session.level == SessionLevel::Identified);
-            match (id, own) {
-                (None, Some(own)) => Ok(own),
-                (Some(id), Some(own)) if id == own => Ok(own),
-                (Some(id), _) => Err(Fault::not_found("profile", id.to_string())),
-                (None, None) => Err(Fault::precondition(
-                    ErrorReason::NotIdentified,
-                    "the session has no profile yet: IdentifySession gives it one",
-                )),
-            }
+        (_, Some(session)) if session.level == SessionLevel::Linked => {
+            let message = "the session was handed over: what is the customer's own needs IdentifySession";
+            Err(Fault::denied(ErrorReason::NotHandedOver, message).into())
         }
-        (_, None) => Err(Fault::invalid("profile_id", "must be given by callers that are not customers")),
+        (id, Some(session)) => match (id, session.profile) {
+            (None, Some(own)) => Ok(own),
+            (Some(id), Some(own)) if customers::are_one(conn, id, own).await? => Ok(own),
+            (Some(id), _) => Err(Fault::not_found("profile", id.to_string()).into()),
+            (None, None) => Err(not_identified().into()),
+        },
+        (_, None) => Err(Fault::invalid("profile_id", "must be given by callers that are not customers").into()),
     }
+}
+
+fn not_identified() -> Fault {
+    Fault::precondition(
+        ErrorReason::NotIdentified,
+        "the session has no profile yet: IdentifySession gives it one",
+    )
+}
+
+fn erased() -> Fault {
+    Fault::precondition(ErrorReason::Erased, "the customer was erased")
 }
 
 /// Each RPC is a module of its name. A macro around the whole impl, because async_trait looks before inner macros do.

@@ -1,33 +1,37 @@
-//! ResolveProfile: the one profile of a person's proved identifiers.
+//! ResolveProfile: the one customer of a person's proved identifiers. Those who are proved to be one here become one.
 
 use omnimesh_kit::{
     call::Call,
-    clock::Timestamp,
+    customers,
     error::Fault,
-    idempotency::{Once, Reply},
+    idempotency::Once,
     ids::ProfileId,
-    once, outbox,
-    store::Tx,
+    store::{Conn, Tx},
     validate::Violations,
 };
-use omnimesh_proto::profiles::v1::{
-    IdentifierStrength, IdentifierVerified, ProfileCreated, ResolveProfileRequest, ResolveProfileResponse,
-};
-use tonic::Response;
-
-use super::App;
-use crate::{
-    domain::identifier::Identifier,
-    error::Error,
-    store::{
-        identifiers::{self, NewIdentifier},
-        profiles::{self, Profile},
+use omnimesh_proto::{
+    common::v1::{Channel, ErrorReason},
+    profiles::v1::{
+        AssertionOutcome, Claims, IdentifierStrength, IdentifierType, ResolveProfileRequest, ResolveProfileResponse,
     },
+};
+use prost::Message as _;
+use tonic::Response;
+use uuid::Uuid;
+
+use super::{App, erased};
+use crate::{
+    domain::{
+        identifier::Identifier,
+        matching::Person,
+        record::{Held, Record, Trust},
+    },
+    error::Error,
+    identity::{file::file, fold::whole, settle},
+    store::{erasures, identifiers, profiles},
 };
 
 const MAX: usize = 10;
-/// How often to look again when another call took an identifier meanwhile: then it is there to be found.
-const TRIES: u32 = 4;
 
 pub(super) async fn run(
     app: &App,
@@ -37,85 +41,115 @@ pub(super) async fn run(
     let once = Once::new(&call, "profiles.v1.ProfileService/ResolveProfile", &request.request_id, &request)?;
     let mut v = Violations::new();
     v.check("identifiers", (1..=MAX).contains(&request.identifiers.len()), "one to ten identifiers are accepted");
-    let parsed: Vec<_> = request.identifiers.iter().take(MAX).enumerate().collect();
     let mut known = Vec::new();
-    for (index, said) in parsed {
-        known.extend(v.accept(&format!("identifiers[{index}]"), Identifier::parse(said)));
-    }
-    v.finish()?;
-    // In one order everywhere, so that two calls never wait for each other.
-    let mut known: Vec<_> =
-        known.into_iter().map(|identifier| (identifier.kind, app.hash(&identifier), identifier)).collect();
-    known.sort();
-    known.dedup();
-
-    for left in (0..TRIES).rev() {
-        let reply: Result<Reply<ResolveProfileResponse>, Error> = once!(app.db, once, tx => {
-            resolve(&mut tx, &call, &known, request.create_if_missing).await
-        });
-        match reply {
-            Err(Error::Raced) if left > 0 => {}
-            done => return Ok(done?.into_response()),
+    for (index, said) in request.identifiers.iter().take(MAX).enumerate() {
+        let field = format!("identifiers[{index}]");
+        if let Some(identifier) = v.accept(&field, Identifier::parse(said)) {
+            let blocked = app.settings.blocked.iter().any(|blocked| blocked.eq_ignore_ascii_case(&identifier.value));
+            v.check(format!("{field}.value"), !blocked, "belongs to nobody in particular");
+            known.push(identifier);
         }
     }
-    Err(Error::Raced)
+    v.finish()?;
+    let from_customer = call.is_from("sessions");
+    if !from_customer && matches!(call.identity().channel(), Channel::Marketplace | Channel::Partner) {
+        let message = "what a marketplace or partner says proves nothing: RecordAssertions takes it as claims";
+        return Err(Fault::denied(ErrorReason::AudienceDenied, message).into());
+    }
+    known.sort();
+    known.dedup();
+    let record = record(app, &call, &known, from_customer);
+    let reply = settle!(app.db, once, tx => {
+        resolve(app, &mut tx, &call, &record, request.create_if_missing).await
+    });
+    Ok(reply?.into_response())
 }
 
-type Known = (i32, [u8; 32], Identifier);
-
-async fn resolve(tx: &mut Tx, call: &Call, known: &[Known], create: bool) -> Result<ResolveProfileResponse, Error> {
-    let mut owners = Vec::new();
-    for (kind, hash, _) in known {
-        owners.push(identifiers::owner(tx, *kind, hash).await?);
-    }
-    let oldest = owners.iter().flatten().min_by_key(|profile| (profile.created_at, profile.id)).copied();
-    let now = tx.now();
-    let (mut profile, created) = match oldest {
-        Some(profile) => (profile, false),
-        None if create => (Profile { id: ProfileId::new(now), created_at: now, version: 1 }, true),
-        None => return Err(Fault::not_found("profile", "").into()),
+/// The identifiers as a record that fills in what is not known yet.
+fn record(app: &App, call: &Call, known: &[Identifier], from_customer: bool) -> Record {
+    let mut held: Vec<Held> = known
+        .iter()
+        .map(|identifier| Held {
+            hash: app.hash(identifier),
+            identifier: identifier.clone(),
+            strength: IdentifierStrength::VerifiedUnique,
+        })
+        .collect();
+    held.sort_by_key(|held| held.hash);
+    let of = |kind: IdentifierType| {
+        let values = known.iter().filter(move |identifier| identifier.kind == i32::from(kind));
+        values.map(|identifier| identifier.value.clone()).collect::<Vec<_>>()
     };
-    if created {
-        profiles::insert_profile(tx, profile.id, now).await?;
-        let event = ProfileCreated { profile_id: profile.id.to_string() };
-        let number = profiles::count_event(tx, profile.id, 0).await?;
-        outbox::append(tx, call, &event.profile_id, number, &event).await?;
+    let claimed = [IdentifierType::LoyaltyCard, IdentifierType::OidcSubject].into_iter().flat_map(|kind| {
+        let claimed = move |value| omnimesh_proto::profiles::v1::ClaimedIdentifier { r#type: kind.into(), value };
+        of(kind).into_iter().map(claimed)
+    });
+    let claims = Claims {
+        emails: of(IdentifierType::Email),
+        phones: of(IdentifierType::Phone),
+        identifiers: claimed.collect(),
+        ..Claims::default()
+    };
+    let person = Person {
+        source: "proved".to_owned(),
+        trusted: true,
+        cards: of(IdentifierType::LoyaltyCard),
+        emails: claims.emails.clone(),
+        phones: claims.phones.clone(),
+        ..Person::default()
+    };
+    Record {
+        // Each time it is asked is another record, if it adds anything at all.
+        content: Uuid::new_v4(),
+        source: None,
+        channel: call.identity().channel,
+        account_id: String::new(),
+        customer_ref: String::new(),
+        claims: claims.encode_to_vec(),
+        trust: if from_customer { Trust::Customer } else { Trust::Asserted },
+        occurred_at: app.clock.now(),
+        held,
+        person,
+        said: Vec::new(),
+        may_merge: false,
+        by_customer: from_customer,
     }
-    // What another profile has stays there until profiles can be merged.
-    let new: Vec<_> = known.iter().zip(&owners).filter(|(_, owner)| owner.is_none()).map(|(known, _)| known).collect();
-    for known in &new {
-        attach(tx, call, profile.id, known, now).await?;
-    }
-    if !new.is_empty() {
-        let event = IdentifierVerified { profile_id: profile.id.to_string() };
-        let number = profiles::count_event(tx, profile.id, i64::from(!created)).await?;
-        profile.version += i64::from(!created);
-        outbox::append(tx, call, &event.profile_id, number, &event).await?;
-    }
-    Ok(ResolveProfileResponse { profile: Some(identifiers::whole(tx, profile).await?), created })
 }
 
-async fn attach(
+async fn resolve(
+    app: &App,
     tx: &mut Tx,
     call: &Call,
-    profile: ProfileId,
-    (kind, hash, identifier): &Known,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let new = NewIdentifier {
-        kind: *kind,
-        hash,
-        value: &identifier.value,
-        strength: IdentifierStrength::VerifiedUnique.into(),
-        verified_at: now,
-        source: call.identity().channel,
-    };
-    if identifiers::insert_identifier(tx, profile, &new).await? { Ok(()) } else { Err(Error::Raced) }
+    record: &Record,
+    create: bool,
+) -> Result<ResolveProfileResponse, Error> {
+    let hashes: Vec<Uuid> = record.held.iter().map(|held| held.hash).collect();
+    app.hold(tx, record).await?;
+    let holders = identifiers::holders(tx, hashes.clone()).await?;
+    let mut oldest = None;
+    for holder in &holders {
+        let root = profiles::profile(tx, holder.root).await?.map(|root| (root.created_at, root.id));
+        oldest = [oldest, root].into_iter().flatten().min();
+    }
+    let oldest = oldest.map(|(_, id): (_, ProfileId)| id);
+    if oldest.is_none() && !create {
+        return Err(Fault::not_found("profile", "").into());
+    }
+    if oldest.is_none() && !record.by_customer && !erasures::tombstones(tx, hashes).await?.is_empty() {
+        return Err(erased().into());
+    }
+    let all_known = record.held.iter().all(|held| holders.iter().any(|holder| holder.hash == held.hash));
+    let (node, created) =
+        if let Some(root) = oldest.filter(|root| all_known && holders.iter().all(|holder| holder.root == *root)) {
+            (root, false)
+        } else {
+            let filed = file(app, tx, call, record, oldest, true).await?;
+            (filed.node.ok_or_else(erased)?, filed.outcome == AssertionOutcome::Created)
+        };
+    let root = customers::root(tx, node).await?;
+    Ok(ResolveProfileResponse { profile: folded(tx, root).await?, created })
 }
 
-impl App {
-    /// By what an identifier is found: a keyed hash.
-    fn hash(&self, identifier: &Identifier) -> [u8; 32] {
-        self.secrets.mac("identifier", &[&identifier.kind.to_be_bytes(), identifier.value.as_bytes()])
-    }
+async fn folded(conn: &mut Conn, root: ProfileId) -> Result<Option<omnimesh_proto::profiles::v1::Profile>, Error> {
+    whole(conn, root, true).await
 }

@@ -8,10 +8,12 @@ use omnimesh_kit::{
 };
 
 omnimesh_kit::statements! {
-    /// A new profile.
-    PROFILE_INSERT = "INSERT INTO profiles (id, created_at, version, events) VALUES ($1, $2, 1, 0)";
+    /// A new profile, with one event.
+    PROFILE_INSERT = "INSERT INTO profiles (id, created_at, version, events) VALUES ($1, $2, 1, 1)";
     /// One profile.
-    PROFILE_BY_ID = "SELECT id, created_at, version, events FROM profiles WHERE id = $1";
+    PROFILE_BY_ID = "SELECT id, created_at, version, erased_at FROM profiles WHERE id = $1";
+    /// Counts a change.
+    PROFILE_TOUCHED = "UPDATE profiles SET version = version + 1 WHERE id = $1";
     /// Counts a change and its events.
     PROFILE_CHANGED = "UPDATE profiles SET version = version + $2, events = events + 1 WHERE id = $1 RETURNING events";
 }
@@ -22,9 +24,10 @@ pub(crate) struct Profile {
     pub(crate) id: ProfileId,
     pub(crate) created_at: Timestamp,
     pub(crate) version: i64,
+    pub(crate) erased: bool,
 }
 
-/// A new profile.
+/// A new profile, of which one event is sent.
 pub(crate) async fn insert_profile(conn: &mut Conn, id: ProfileId, now: Timestamp) -> Result<(), Error> {
     conn.execute(PROFILE_INSERT, args![id.0, now]).await.map(drop)
 }
@@ -34,6 +37,11 @@ pub(crate) async fn profile(conn: &mut Conn, id: ProfileId) -> Result<Option<Pro
     conn.fetch_optional(PROFILE_BY_ID, args![id.0]).await?.map(|row| profile_of(&row)).transpose()
 }
 
+/// Counts a change without an event.
+pub(crate) async fn touch(conn: &mut Conn, id: ProfileId) -> Result<(), Error> {
+    conn.execute(PROFILE_TOUCHED, args![id.0]).await.map(drop)
+}
+
 /// Counts an event, and with it a change or none; gives the event's number.
 pub(crate) async fn count_event(conn: &mut Conn, id: ProfileId, changes: i64) -> Result<i64, Error> {
     conn.fetch_one(PROFILE_CHANGED, args![id.0, changes]).await?.get("events")
@@ -41,5 +49,10 @@ pub(crate) async fn count_event(conn: &mut Conn, id: ProfileId, changes: i64) ->
 
 /// A profile in a row.
 pub(crate) fn profile_of(row: &Row) -> Result<Profile, Error> {
-    Ok(Profile { id: ProfileId(row.get("id")?), created_at: row.get("created_at")?, version: row.get("version")? })
+    Ok(Profile {
+        id: ProfileId(row.get("id")?),
+        created_at: row.get("created_at")?,
+        version: row.get("version")?,
+        erased: row.get::<Option<Timestamp>>("erased_at")?.is_some(),
+    })
 }

@@ -64,16 +64,26 @@ pub(crate) struct Decision<R, C> {
 /// How many different people may share a phone, mailbox or house before it stops being evidence: a large family.
 const HUB: usize = 5;
 
+/// How many records of a cluster tell whether it fits another.
+const TOLD_BY: usize = 4;
+
 /// What two clusters that one record fits must have for each other.
 const BRIDGE: i32 = -200;
 
 /// A record that fits two clusters that are not one person is of neither, unless it fits one so many centibits better.
 const MARGIN: i32 = 200;
 
+/// Whether a record counts for the new one's name or one like it.
+fn is_named(level: Level) -> bool {
+    matches!(level, Level::Same | Level::Similar | Level::VerySimilar | Level::SameWithoutMiddle | Level::Handle)
+}
+
 /// Evidence for two records being of one person.
 #[must_use]
 pub(crate) fn score(new: &Features, other: &Features, frequencies: &Frequencies) -> Evidence {
-    evidence(&Findings::of(new, other), frequencies.rarity(new), frequencies.records())
+    let findings = Findings::of(new, other);
+    let own = u64::from(is_named(findings.level(TermKind::Name)));
+    evidence(&findings, frequencies.rarity(new).without(own), frequencies.records())
 }
 
 fn evidence(findings: &Findings, rarity: Rarity, records: u64) -> Evidence {
@@ -129,8 +139,10 @@ pub(crate) fn decide<R: Copy + Ord, C: Copy + Ord>(
     let mut found: Vec<Found<'_, R, C>> = clusters
         .into_iter()
         .filter_map(|(cluster, members)| {
-            let link = link(cluster, members.iter().copied(), rarity, frequencies.records())?;
-            Some(Found { link, members })
+            let own = members.iter().filter(|one| is_named(one.findings.level(TermKind::Name))).count();
+        let rarity = rarity.without(u64::try_from(own).unwrap_or(u64::MAX));
+        let link = link(cluster, members.iter().copied(), rarity, frequencies.records())?;
+            Some(Found { link, members, rarity })
         })
         .collect();
     found.sort_by_key(|one| (std::cmp::Reverse(one.link.evidence.total), one.link.cluster));
@@ -144,7 +156,7 @@ pub(crate) fn decide<R: Copy + Ord, C: Copy + Ord>(
         let joins = rules.auto_merge_above.is_some_and(|above| total > above)
             && !ambiguous
             && joined.iter().all(|other| fit(other, &one))
-            && (!rules.protect_verified || may_join(new, &joined, &one, threshold, rarity, frequencies.records()));
+            && (!rules.protect_verified || may_join(new, &joined, &one, threshold, frequencies.records()));
         if joins {
             joined.push(one);
         } else if total > rules.suggest_above {
@@ -162,6 +174,8 @@ struct Compared<'a, 'b, R, C> {
 
 struct Found<'a, R, C> {
     link: Link<R, C>,
+    /// Of the new record's name outside the cluster.
+    rarity: Rarity,
     members: Vec<&'a Compared<'a, 'a, R, C>>,
 }
 
@@ -235,8 +249,9 @@ fn ambiguous<R, C>(
 /// Whether two clusters can be one person: of what they claim of themselves nothing contradicts, or what agrees outweighs it.
 fn fit_together<R, C>(a: &Found<'_, R, C>, b: &Found<'_, R, C>, rarity: Rarity, records: u64, threshold: i32) -> bool {
     let mut best: Option<Findings> = None;
-    for x in &a.members {
-        for y in &b.members {
+    // Enough to tell; all of two large clusters would take long.
+    for x in a.members.iter().take(TOLD_BY) {
+        for y in b.members.iter().take(TOLD_BY) {
             let findings = Findings::of(x.candidate.features, y.candidate.features);
             best.get_or_insert(findings).improve(&findings, rarity);
         }
@@ -262,7 +277,6 @@ fn may_join<R: Copy + Ord, C: Copy + Ord>(
     joined: &[Found<'_, R, C>],
     one: &Found<'_, R, C>,
     threshold: i32,
-    rarity: Rarity,
     records: u64,
 ) -> bool {
     let verified = |found: &Found<'_, R, C>| found.members.iter().any(|member| member.candidate.verified);
@@ -273,7 +287,7 @@ fn may_join<R: Copy + Ord, C: Copy + Ord>(
     }
     let direct = |found: &Found<'_, R, C>| {
         let trusted = found.members.iter().copied().filter(|member| member.candidate.features.trusted);
-        link(found.link.cluster, trusted, rarity, records).is_some_and(|link| link.evidence.total > threshold)
+        link(found.link.cluster, trusted, found.rarity, records).is_some_and(|link| link.evidence.total > threshold)
     };
     new.trusted && direct(one) && joined.iter().filter(|found| verified(found)).all(direct)
 }
