@@ -169,9 +169,9 @@ mod tests {
         identity.audience = Audience::Customer.into();
         identity.subject = "session_1".to_owned();
         identity.channel = Channel::Store.into();
+        let (id, journey) = (SessionId(uuid::Uuid::from_u128(1)), JourneyId(uuid::Uuid::from_u128(2)));
         let session = json!({
-            "id": uuid::Uuid::from_u128(1), "profile": null, "level": "linked", "journey": uuid::Uuid::from_u128(2),
-            "locale": "tr-TR", "device": 1,
+            "id": id, "profile": null, "level": "linked", "journey": journey, "locale": "tr-TR", "device": 1,
         });
         // As a release without hand-over signed it.
         identity.session = serde_json::from_value(session).unwrap();
