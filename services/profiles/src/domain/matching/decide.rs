@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     compare::Findings,
-    keys::{Frequencies, Key, KeyKind, Rarity},
-    level::{Evidence, Level, Term, TermKind},
+    frequency::{Frequencies, Rarity},
+    keys::{Key, KeyKind},
+    level::{Evidence, Level, TermKind},
     person::Features,
-    weights,
+    score::{evidence, is_named},
 };
 
 /// A record that a key led to, or another record of its cluster.
@@ -73,50 +74,6 @@ const BRIDGE: i32 = -200;
 /// A record that fits two clusters that are not one person is of neither, unless it fits one so many centibits better.
 const MARGIN: i32 = 200;
 
-/// Whether a record counts for the new one's name or one like it.
-fn is_named(level: Level) -> bool {
-    matches!(level, Level::Same | Level::Similar | Level::VerySimilar | Level::SameWithoutMiddle | Level::Handle)
-}
-
-/// Evidence for two records being of one person.
-#[must_use]
-pub(crate) fn score(new: &Features, other: &Features, frequencies: &Frequencies) -> Evidence {
-    let findings = Findings::of(new, other);
-    let own = u64::from(is_named(findings.level(TermKind::Name)));
-    evidence(&findings, frequencies.rarity(new).without(own), frequencies.records())
-}
-
-fn evidence(findings: &Findings, rarity: Rarity, records: u64) -> Evidence {
-    let mut terms =
-        vec![Term { kind: TermKind::Prior, level: Level::Different, rarity: 0, weight: weights::prior(records) }];
-    let household = matches!(findings.level(TermKind::Name), Level::GivenDiffers | Level::Different);
-    terms.extend(findings.0.iter().filter(|(_, level)| *level != Level::Missing).map(|(kind, level)| {
-        let mut term = term(*kind, *level, rarity);
-        if household {
-            term.weight -= weights::household_discount(*kind, *level);
-        }
-        term
-    }));
-    Evidence::new(terms)
-}
-
-impl Findings {
-    /// Takes of each field the level that weighs more.
-    fn improve(&mut self, other: &Self, rarity: Rarity) {
-        for ((kind, level), (_, other)) in self.0.iter_mut().zip(other.0) {
-            let better = term(*kind, other, rarity).weight > term(*kind, *level, rarity).weight;
-            if other != Level::Missing && (*level == Level::Missing || better) {
-                *level = other;
-            }
-        }
-    }
-}
-
-fn term(kind: TermKind, level: Level, rarity: Rarity) -> Term {
-    let rarity = if kind == TermKind::Name { weights::rarity_of(level, rarity) } else { 0 };
-    Term { kind, level, rarity, weight: weights::weight(kind, level, rarity) }
-}
-
 /// Finds the clusters that a new record belongs to. The order of candidates does not matter.
 #[must_use]
 pub(crate) fn decide<R: Copy + Ord, C: Copy + Ord>(
@@ -140,8 +97,8 @@ pub(crate) fn decide<R: Copy + Ord, C: Copy + Ord>(
         .into_iter()
         .filter_map(|(cluster, members)| {
             let own = members.iter().filter(|one| is_named(one.findings.level(TermKind::Name))).count();
-        let rarity = rarity.without(u64::try_from(own).unwrap_or(u64::MAX));
-        let link = link(cluster, members.iter().copied(), rarity, frequencies.records())?;
+            let rarity = rarity.without(u64::try_from(own).unwrap_or(u64::MAX));
+            let link = link(cluster, members.iter().copied(), rarity, frequencies.records())?;
             Some(Found { link, members, rarity })
         })
         .collect();
@@ -297,7 +254,7 @@ mod tests {
     use super::*;
     use crate::domain::matching::Person;
 
-    const THRESHOLD: i32 = 100;
+    const THRESHOLD: i32 = 150;
 
     fn claims(name: &str, phone: &str, address: &str) -> Person {
         Person {
@@ -350,6 +307,8 @@ mod tests {
         let father = claims("Ali Kaya", PHONE, HOME);
         assert_eq!(joins(&claims("Ayşe Kaya", PHONE, HOME), &[(father.clone(), false)], true), [0; 0]);
         assert_eq!(joins(&claims("Mehmet Kaya", "", HOME), &[(father.clone(), false)], true), [0; 0]);
+        let mailbox = |name: &str| Person { emails: vec!["kayafamily@gmail.com".into()], ..claims(name, PHONE, HOME) };
+        assert_eq!(joins(&mailbox("Ayşe Kaya"), &[(mailbox("Ali Kaya"), false)], true), [0; 0]);
         // Who of the two called can't be told from their phone.
         let mother = claims("Ayşe Kaya", PHONE, HOME);
         assert_eq!(joins(&claims("", PHONE, ""), &[(father, false), (mother, false)], true), [0; 0]);
@@ -384,15 +343,5 @@ mod tests {
         let with = |card: &str| Person { cards: vec![card.into()], ..claims("Ayşe Kaya", PHONE, "") };
         assert_eq!(joins(&with("809257603562"), &[(with("803149702635"), false)], true), [0; 0]);
         assert_eq!(joins(&with("809257603562"), &[(with("809257603568"), false)], true), [0], "a slip at the till");
-    }
-
-    #[test]
-    fn evidence_is_told_term_by_term_and_adds_up() {
-        let (a, b) = (Features::of(&claims("Ayşe Kaya", PHONE, HOME)), Features::of(&claims("Ali Kaya", PHONE, HOME)));
-        let evidence = score(&a, &b, &Frequencies::new(5000));
-        let level = |kind| evidence.terms.iter().find(|term| term.kind == kind).map(|term| term.level);
-        assert_eq!(level(TermKind::Name), Some(Level::GivenDiffers));
-        assert_eq!((level(TermKind::Phone), level(TermKind::Address)), (Some(Level::Same), Some(Level::SameHome)));
-        assert_eq!(evidence.terms.iter().map(|term| term.weight).sum::<i32>(), evidence.total);
     }
 }
