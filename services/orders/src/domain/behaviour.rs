@@ -4,7 +4,7 @@ use omnimesh_kit::money::Money;
 
 use super::{
     Cause, Change, Group, GroupId, GroupState, GroupStep, Order, OrderChange, OrderState, OrderStep, PaymentEvent,
-    PaymentMethod, PaymentState, Placement, Refusal, Refused,
+    PaymentEventKind, PaymentMethod, PaymentState, Placement, Refusal, Refused,
 };
 
 impl Order {
@@ -149,6 +149,13 @@ impl Order {
     pub fn record_payment(&mut self, event: &PaymentEvent, cause: &Cause) -> Result<(), Refused> {
         if self.state == OrderState::Draft {
             return Err(self.state.refuse("paid"));
+        }
+        // Parts are captured of what was authorized; else it is the whole, or the last of it.
+        let kept = self.payment.captured - self.payment.refunded;
+        let missing = self.owed() - kept;
+        if event.kind == PaymentEventKind::Captured && self.payment.authorized == 0 && event.amount.micros < missing {
+            let whole = self.money(missing);
+            return Err(Refused::PaymentMismatch(format!("nothing is authorized: a capture of {whole} is accepted")));
         }
         self.payment = self.payment.record(event, self.money(self.totals.charged))?;
         self.note(OrderChange::Payment(self.payment_state()), cause);

@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use omnimesh_kit::{
-    auth::SessionLevel, call::Call, error::Fault, idempotency::Reply, ids::ProfileId, money::Money, transaction,
-    validate::Violations,
+    auth::SessionLevel, call::Call, contact, error::Fault, idempotency::Reply, ids::ProfileId, locale::Locale,
+    money::Money, transaction, validate::Violations,
 };
 use omnimesh_proto::{
     carts::v1::{Cart, GetCartRequest, cart_service_client::CartServiceClient},
@@ -56,7 +56,10 @@ fn check(call: &Call, request: &PlaceOrderRequest) -> Result<Checked, Error> {
     let version = v.range("cart_version", request.cart_version, 1..=i64::MAX);
     let total = v.money("expected_total", request.expected_total.as_ref());
     let contact = v.required("contact", request.contact.as_ref());
-    let contact = contact.and_then(|contact| v.accept("contact", Contact::from_proto(contact)));
+    // A number in national form is read by the country of the session's locale.
+    let locale = call.session().and_then(|session| session.locale.parse::<Locale>().ok());
+    let contact = contact.and_then(|contact| v.accept("contact", contact::Contact::parse(contact, locale.as_ref())));
+    let contact = contact.and_then(|contact| v.accept("contact", Contact::from_proto(&contact.to_proto())));
     let method = PaymentMethod::from_number(request.payment_method);
     v.check("payment_method", method.is_some(), "ONLINE or IN_STORE is accepted");
     let id = Uuid::try_parse(&request.request_id).ok();

@@ -191,6 +191,27 @@ async fn a_payment_is_recorded_once_for_ever() {
 }
 
 #[tokio::test]
+async fn parts_are_captured_of_what_is_authorized_only() {
+    for backend in BACKENDS {
+        let world = world(backend).await;
+        let order = world.place(&world.request()).await.unwrap();
+        let id = &order.order_id;
+        let pay = |event: &'static str, kind, amount: &'static str| world.pay(id, event, kind, amount);
+        let part = pay("1", PaymentEventKind::Captured, "100.00").await;
+        assert_eq!(told(part), "FailedPrecondition PAYMENT_MISMATCH");
+        assert_eq!(world.order(id).await.payment_state(), PaymentState::Pending);
+        pay("2", PaymentEventKind::Authorized, "279.00").await.unwrap();
+        pay("3", PaymentEventKind::Captured, "100.00").await.unwrap();
+        pay("4", PaymentEventKind::Voided, "179.00").await.unwrap();
+        // What is left of the whole is taken at once.
+        let part = pay("5", PaymentEventKind::Captured, "178.99").await;
+        assert_eq!(told(part), "FailedPrecondition PAYMENT_MISMATCH");
+        let paid = pay("6", PaymentEventKind::Captured, "179.00").await.unwrap().order.unwrap();
+        assert_eq!(paid.payment_state(), PaymentState::Captured);
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_order_gives_stock_and_money_back() {
     for backend in BACKENDS {
         let world = world(backend).await;

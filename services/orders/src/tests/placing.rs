@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use omnimesh_kit::testing::{BACKENDS, prepare_all};
+use omnimesh_kit::testing::{BACKENDS, Backend, prepare_all};
 use omnimesh_proto::{
     carts::v1::{CartState, DeliveryKind},
+    common::v1::{Contact, contact::Value},
     orders::v1::{self as proto, OrderState, PaymentMethod},
 };
 use tonic_types::StatusExt as _;
@@ -195,5 +196,25 @@ async fn an_unpaid_order_expires_and_a_late_payment_is_kept() {
         let late = world.pay(&order.order_id, "late", proto::PaymentEventKind::Captured, "279.00").await.unwrap();
         assert_eq!(late.order.unwrap().state(), OrderState::Expired);
         assert_eq!(late.refund_task.unwrap().amount, Some(lira("279.00")));
+    }
+}
+
+#[tokio::test]
+async fn a_contact_is_kept_in_the_form_it_is_reached_by() {
+    let world = world(Backend::Sqlite).await;
+    let contact = |value| Some(Contact { value: Some(value) });
+    for (said, kept) in [
+        (Value::Phone("0532 123 45 67".to_owned()), Value::Phone("+905321234567".to_owned())),
+        (Value::Email(" Ada@Example.COM".to_owned()), Value::Email("ada@example.com".to_owned())),
+    ] {
+        world.fakes.state().cart = super::world::cart();
+        let order = world.place(&proto::PlaceOrderRequest { contact: contact(said), ..world.request() }).await.unwrap();
+        assert_eq!(order.contact, contact(kept));
+    }
+    for wrong in
+        [Value::Phone("12345".to_owned()), Value::Email("ada@".to_owned()), Value::Email("a@b@c.de".to_owned())]
+    {
+        let request = proto::PlaceOrderRequest { contact: contact(wrong), ..world.request() };
+        assert_eq!(told(world.place(&request).await), "InvalidArgument INVALID_REQUEST");
     }
 }

@@ -422,7 +422,8 @@ async fn each_wrong_request_about_a_return_is_told_what_is_wrong() {
         ("REQUESTED", "APPROVED, REJECTED")
     );
     world.approve(&admin(), &found).await.unwrap();
-    let wrong: [(&str, &[(&str, i64, ReturnCondition)]); 4] = [
+    type Arrived = &'static [(&'static str, i64, ReturnCondition)];
+    let wrong: [(&str, Arrived); 4] = [
         ("", &[("line_a", 1, ReturnCondition::Sellable)]),
         ("izmir", &[]),
         ("izmir", &[("line_a", 2, ReturnCondition::Sellable)]),
