@@ -263,7 +263,12 @@ mod tests {
                 statement
             },
         );
-        prop::collection::vec(one, 0..8)
+        prop::collection::vec(one, 0..8).prop_map(|mut all| {
+            for (number, statement) in (1..).zip(&mut all) {
+                statement.id = Uuid::from_u128(number);
+            }
+            all
+        })
     }
 
     fn purposes() -> impl Strategy<Value = ConsentPurpose> {

@@ -105,10 +105,9 @@ impl Iys {
         if base.cannot_be_a_base() || !(base.scheme() == "https" || (base.scheme() == "http" && local)) {
             return Err(fault("iys_url", accepted));
         }
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        for (field, code) in [("iys_code", &settings.iys_code), ("iys_brand", &settings.iys_brand)] {
-            if !digits(code) {
-                return Err(fault(field, "must be the number that İYS gave, digits only"));
+        for (field, code) in [("iys_code", settings.iys_code), ("iys_brand", settings.iys_brand)] {
+            if code == 0 {
+                return Err(fault(field, "must be the number that İYS gave"));
             }
         }
         for (field, text) in [("iys_username", &settings.iys_username), ("iys_password", &settings.iys_password)] {

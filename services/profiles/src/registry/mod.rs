@@ -20,9 +20,9 @@ pub struct ConsentSettings {
     /// Where İYS answers; `omnimesh sandbox iys` says where its sandbox on this machine does.
     pub iys_url: String,
     /// The number that İYS gave the retailer.
-    pub iys_code: String,
+    pub iys_code: u64,
     /// The number that İYS gave the brand.
-    pub iys_brand: String,
+    pub iys_brand: u64,
     /// The user of İYS' programming interface.
     pub iys_username: Private<String>,
     /// Its password.
@@ -38,8 +38,8 @@ impl Default for ConsentSettings {
         Self {
             registry: RegistryKind::None,
             iys_url: "https://api.iys.org.tr".to_owned(),
-            iys_code: String::new(),
-            iys_brand: String::new(),
+            iys_code: 0,
+            iys_brand: 0,
             iys_username: Private::default(),
             iys_password: Private::default(),
             iys_emails: true,

@@ -13,7 +13,7 @@ use omnimesh_proto::{
 use tonic::{Code, Response};
 use uuid::Uuid;
 
-use super::App;
+use super::{App, erased};
 use crate::{
     error::Error,
     store::{
@@ -99,7 +99,9 @@ async fn record(tx: &mut Tx, call: &Call, told: &Told) -> Result<Interaction, Er
         return known(tx, told).await;
     }
     let known = profiles::profile(tx, told.profile).await?;
-    known.ok_or_else(|| Fault::not_found("profile", told.profile.to_string()))?;
+    if known.ok_or_else(|| Fault::not_found("profile", told.profile.to_string()))?.erased {
+        return Err(erased().into());
+    }
     let interaction = Interaction {
         interaction_id: id.to_string(),
         occur_time: Some(occurred_at.to_proto()),

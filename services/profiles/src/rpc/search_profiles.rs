@@ -193,3 +193,110 @@ async fn with_all(
     };
     Ok(found.into_iter().filter(has).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use omnimesh_kit::testing::{self, BACKENDS};
+    use omnimesh_proto::profiles::v1::Claims;
+
+    use super::*;
+    use crate::{domain::search::terms_of_claims, store::profiles};
+
+    const PROFILES: u64 = 100_000;
+
+    /// A number that follows from another, the same every time.
+    fn scatter(number: u64) -> u64 {
+        let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// One of many names, the first ones much more often than the last ones.
+    fn name(seed: u64, many: u64) -> String {
+        let x = scatter(seed) % (many * many);
+        let rank = many - 1 - x.isqrt();
+        let (mut left, mut text) = (scatter(rank + many * 7), String::new());
+        for _ in 0..=(2 + rank % 2) {
+            for letters in ["bcçdfgğhklmnprsştvyz", "aeıioöuü"] {
+                let letters: Vec<char> = letters.chars().collect();
+                text.extend(letters.get(usize::try_from(left % letters.len() as u64).unwrap()));
+                left /= 29;
+            }
+        }
+        text
+    }
+
+    fn claims(number: u64) -> Claims {
+        let (first, last) = (name(number * 2, 600), name(number * 2 + 1, 9_000));
+        Claims {
+            emails: vec![format!("{first}.{last}{}@shop.example", number % 97)],
+            phones: vec![format!("+905{:09}", scatter(number) % 1_000_000_000)],
+            name: format!("{first} {last}"),
+            ..Claims::default()
+        }
+    }
+
+    fn slipped(word: &str) -> String {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.swap(2, 3);
+        letters.into_iter().collect()
+    }
+
+    #[tokio::test]
+    #[ignore = "a measurement: run it by name with --release --nocapture"]
+    #[expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
+    async fn a_hundred_thousand_profiles() {
+        for backend in BACKENDS {
+            let db = testing::db(&crate::MIGRATIONS, backend).await;
+            let begun = Instant::now();
+            for batch in 0..PROFILES / 1_000 {
+                let mut tx = db.begin().await.unwrap();
+                for number in batch * 1_000..(batch + 1) * 1_000 {
+                    db.clock.advance(Duration::from_millis(1));
+                    let id = ProfileId::new(tx.now());
+                    let now = tx.now();
+                    profiles::insert_profile(&mut tx, id, now).await.unwrap();
+                    search::index(&mut tx, id, &terms_of_claims(&claims(number), "TR")).await.unwrap();
+                }
+                tx.commit().await.unwrap();
+            }
+            println!("{backend:?}: {PROFILES} profiles indexed in {:?}", begun.elapsed());
+            let mut conn = db.read().await.unwrap();
+            for kind in
+                ["common word", "two words", "beginnings", "two letters", "slips", "phone", "end of a phone", "e-mail"]
+            {
+                let mut times = Vec::new();
+                for round in 0..200 {
+                    let claims = claims(scatter(round) % PROFILES);
+                    let (first, last) = claims.name.split_once(' ').unwrap();
+                    let text = match kind {
+                        "common word" => name(round, 20),
+                        "two words" => claims.name.clone(),
+                        "beginnings" => format!(
+                            "{} {}",
+                            first.chars().take(3).collect::<String>(),
+                            last.chars().take(4).collect::<String>()
+                        ),
+                        "two letters" => first.chars().take(2).collect(),
+                        "slips" => format!("{} {}", slipped(first), slipped(last)),
+                        "phone" => claims.phones.concat(),
+                        "end of a phone" => claims.phones.concat().chars().skip(9).collect(),
+                        _ => claims.emails.concat().chars().take(9).collect(),
+                    };
+                    let begun = Instant::now();
+                    let found = find(&mut conn, &Query::parse(&text, "TR"), 11).await.unwrap();
+                    for (root, _) in found.iter().take(10) {
+                        fold::whole(&mut conn, *root, false).await.unwrap();
+                    }
+                    times.push(begun.elapsed());
+                    assert!(!found.is_empty() || kind == "common word", "{kind}: {text}");
+                }
+                times.sort();
+                println!("{backend:?}: {kind}: p50 {:?}, p99 {:?}, longest {:?}", times[100], times[198], times[199]);
+            }
+        }
+    }
+}

@@ -69,10 +69,11 @@ omnimesh_kit::statements! {
         postgres: "DELETE FROM consents WHERE id = ANY($1) AND decision = $2",
         sqlite: "DELETE FROM consents WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND decision = $2",
     };
-    /// Denials stay, by the keyed hash alone.
+    /// Denials stay, by the keyed hash alone: nobody's, until somebody proves the address anew.
     CONSENTS_BLANK = {
-        postgres: "UPDATE consents SET address = '', evidence = '', text_version = '', actor = '' WHERE id = ANY($1)",
-        sqlite: "UPDATE consents SET address = '', evidence = '', text_version = '', actor = x'' \
+        postgres: "UPDATE consents SET address = '', evidence = '', text_version = '', actor = '', profile_id = NULL \
+            WHERE id = ANY($1)",
+        sqlite: "UPDATE consents SET address = '', evidence = '', text_version = '', actor = x'', profile_id = NULL \
             WHERE id IN (SELECT unhex(value) FROM json_each($1))",
     };
 }

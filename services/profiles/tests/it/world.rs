@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use omnimesh_kit::{
+    args,
     auth::{Caller, Identity, SessionIdentity, SessionLevel, TokenKey},
     call::Call,
-    config::Settings,
+    config::{Settings, Sources},
+    customers,
     ids::{JourneyId, ProfileId, SessionId},
     inbox::Consumer,
     lifecycle::Lifecycle,
@@ -20,18 +22,27 @@ use omnimesh_kit::{
 use omnimesh_proto::{
     access::v1::Audience,
     profiles::v1::{
-        IdentifierType, Interaction, ListInteractionsRequest, ResolveProfileRequest, ResolveProfileResponse,
-        VerifiedIdentifier, profile_service_client::ProfileServiceClient,
+        ClusterMember, IdentifierType, Interaction, ListInteractionsRequest, ResolveProfileRequest,
+        ResolveProfileResponse, VerifiedIdentifier, consent_service_client::ConsentServiceClient,
+        customer_view_service_client::CustomerViewServiceClient, profile_service_client::ProfileServiceClient,
         timeline_service_client::TimelineServiceClient,
     },
 };
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
+mod sql {
+    omnimesh_kit::statements! {
+        /// A profile.
+        PROFILE = "INSERT INTO profiles (id, created_at, version, events) VALUES ($1, $2, 1, 0)";
+    }
+}
+
 pub(crate) struct World {
     pub(crate) db: TestDb,
     pub(crate) consumers: Vec<Consumer>,
-    links: Links,
+    pub(crate) links: Links,
+    server: Server,
     _lifecycle: Lifecycle,
 }
 
@@ -40,13 +51,24 @@ pub(crate) async fn worlds() -> Vec<World> {
 }
 
 pub(crate) async fn world(backend: Backend) -> World {
+    world_with(backend, Settings::default()).await
+}
+
+/// Settings with variables such as `OMNIMESH_PROFILES__COUNTRY`.
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let known_targets = vec![omnimesh_profiles::NAME.to_owned()];
+    Settings::load(&Sources { variables, known_targets, ..Sources::default() }).unwrap()
+}
+
+pub(crate) async fn world_with(backend: Backend, settings: Settings) -> World {
     let db = testing::db(&omnimesh_profiles::MIGRATIONS, backend).await;
     let (clock, lifecycle, secrets) = (db.clock.clone(), Lifecycle::new(), Secrets::from_root([9; 32]));
     let keys = TokenKey::new(&secrets, clock.clone());
     let links = Links::new(keys.clone(), Default::default(), lifecycle.clone());
     let server = Server::new(ServerSettings::default(), keys, lifecycle.clone());
     let module = omnimesh_profiles::build(Deps {
-        settings: Arc::new(Settings::default()),
+        settings: Arc::new(settings),
         clock: clock.clone(),
         secrets,
         db: db.db.clone(),
@@ -57,7 +79,7 @@ pub(crate) async fn world(backend: Backend) -> World {
     })
     .unwrap();
     links.register_local(server.stack("profiles", module.routes));
-    World { db, consumers: module.consumers, links, _lifecycle: lifecycle }
+    World { db, consumers: module.consumers, links, server, _lifecycle: lifecycle }
 }
 
 impl World {
@@ -71,6 +93,41 @@ impl World {
 
     pub(crate) fn timeline(&self, call: &Call) -> TimelineServiceClient<BoundLink> {
         TimelineServiceClient::new(self.links.to("profiles", call))
+    }
+
+    pub(crate) fn consents(&self, call: &Call) -> ConsentServiceClient<BoundLink> {
+        ConsentServiceClient::new(self.links.to("profiles", call))
+    }
+
+    pub(crate) fn views(&self, call: &Call) -> CustomerViewServiceClient<BoundLink> {
+        CustomerViewServiceClient::new(self.links.to("profiles", call))
+    }
+
+    /// Has the other services answer that a test stands in for.
+    pub(crate) fn register(&self, name: &'static str, routes: tonic::service::Routes) {
+        self.links.register_local(self.server.stack(name, routes));
+    }
+
+    /// Has profiles be there that only events speak of.
+    pub(crate) async fn has(&self, profiles: &[ProfileId]) {
+        let mut tx = self.db.begin().await.unwrap();
+        for profile in profiles {
+            tx.execute(sql::PROFILE, args![profile.0, testing::START]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// Says where profiles belong: each with its survivor.
+    pub(crate) async fn cluster(&self, generation: i64, members: &[(ProfileId, ProfileId)]) {
+        let member = |(profile, root): &(ProfileId, ProfileId)| ClusterMember {
+            profile_id: profile.to_string(),
+            root_profile_id: root.to_string(),
+            generation,
+        };
+        let members: Vec<_> = members.iter().map(member).collect();
+        let mut tx = self.db.begin().await.unwrap();
+        customers::write(&mut tx, &members).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub(crate) async fn resolve(
