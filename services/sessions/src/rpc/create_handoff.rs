@@ -56,11 +56,7 @@ pub(super) async fn run(
     let (code_mac, token_mac) = (app.handoff_code_mac(&code), app.handoff_token_mac(&qr_token));
     let response = CreateHandoffResponse { handoff: Some(handoff.to_proto(now)), code, qr_token };
     let reply = once!(app.deps.db, once, tx => {
-        // Read again: what is offered while the session is identified would be offered as somebody else.
-        let current = store::sessions::by_id(&mut tx, session.id).await?;
-        if current.is_none_or(|current| !current.is_open(now) || current.profile != handoff.profile) {
-            Err(Error::SessionChanged)?;
-        }
+        // Should the session end or be identified at this moment, the claim finds that out.
         store::handoffs::insert(&mut tx, &handoff, &code_mac, &token_mac).await?;
         Ok::<_, Error>(response.clone())
     }, stored = |reply| CreateHandoffResponse { handoff: reply.handoff.clone(), ..CreateHandoffResponse::default() })?;

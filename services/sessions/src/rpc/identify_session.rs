@@ -257,10 +257,7 @@ async fn cut_off(
     now: Timestamp,
 ) -> Result<Vec<(SessionId, i64)>, Error> {
     store::handoffs::revoke_of_others(tx, before.id, profile, now).await?;
-    let cart = match &before.linked {
-        Some(_) => handed_cart(before),
-        None => before.cart.clone().filter(|_| before.profile.is_none()),
-    };
+    let cart = handed_cart(before);
     let mut cut = Vec::new();
     for session in store::sessions::handed_over_as_others(tx, before.id, profile, cart.as_deref()).await? {
         cut.push((session.id, endings::end(tx, &session, call, now).await?));

@@ -1,6 +1,6 @@
 //! A customer is erased: no session, code or offer of theirs is left.
 
-use omnimesh_kit::{args, customers, idempotency::sql::FIND, store::Sql, testing::eventually};
+use omnimesh_kit::{args, customers, idempotency::sql::FIND, session::Found, store::Sql, testing::eventually};
 use omnimesh_proto::{
     events::v1::{ErasureApplied, Event},
     profiles::v1::{ClusterMember, ProfileErased, ProfilesMerged},
@@ -43,22 +43,29 @@ async fn an_erased_customer_leaves_nothing_behind() {
         let passing = world.guest().await;
         world.prove(&passing, ADA).await;
         world.ask_code(&app, "ada@work.example").await.unwrap();
+        // A guest who handed over to her tablet, and somebody who took her place in a session that still offered hers.
+        let guest = world.guest().await;
+        let tablet = world.linked(&anonymous(&[]), &world.offer(&guest, HandoffScope::Edit).await).await;
+        let tablet = world.identify_by_email(&tablet, ADA).await;
+        let lent = world.identify_by_email(&world.guest().await, ADA).await;
+        world.offer(&lent, HandoffScope::Read).await;
+        world.identify_by_email(&lent, "carol@shop.example").await;
         // Bob has her phone's hand-over behind him, and a proof of his own.
         let friend = world.linked(&anonymous(&[]), &world.offer(&app, HandoffScope::Edit).await).await;
         let bob = world.identify_by_email(&friend, BOB).await;
         let bobs = world.prove(&bob, BOB).await;
 
         let profile_ids = vec![web.session.profile_id.clone()];
-        let erased =
-            ProfileErased { erasure_id: "erasure_1".to_owned(), profile_ids, ..ProfileErased::default() };
+        let erased = ProfileErased { erasure_id: "erasure_1".to_owned(), profile_ids, ..ProfileErased::default() };
         hear(&world, &erased).await;
-        for gone in [&web, &app, &phone] {
+        for gone in [&web, &app, &phone, &tablet] {
             assert_eq!(reason(world.load(&gone.token).await), "SESSION_EXPIRED");
-            eventually("the live session ends", || async { world.customer(gone.token.reveal()).await.is_none() }).await;
+            let live = || async { world.live.authenticate(&gone.token).await.unwrap() };
+            eventually("the live session ends", || async { live().await == Found::Ended }).await;
             assert_eq!(world.events(&gone.session.session_id).await.last().unwrap(), "SessionEnded");
         }
-        assert_eq!(count(&world, "sessions").await, 2, "the passer-by's and bob's");
-        assert_eq!(count(&world, "verifications").await, 2, "bob's");
+        assert_eq!(count(&world, "sessions").await, 4, "the passer-by's, the guest's, bob's and carol's");
+        assert_eq!(count(&world, "verifications").await, 3, "bob's and carol's");
         assert_eq!(count(&world, "handoffs").await, 0);
         eventually("nothing is left to end", || async { count(&world, "endings").await == 0 }).await;
 

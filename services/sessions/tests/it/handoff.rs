@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use omnimesh_kit::auth::{LinkedScope, SessionLevel as Level};
+use omnimesh_kit::{
+    auth::{LinkedScope, SessionLevel as Level},
+    ids::SessionId,
+};
 use omnimesh_proto::{
     common::v1::{ActorKind, Channel, DeviceClass},
     events::v1::Event,
@@ -109,7 +112,9 @@ async fn the_web_sees_the_app_and_can_send_it_away() {
         let id = offer.handoff.clone().unwrap().handoff_id;
         assert_eq!(get(&world, &web, &id).await.unwrap().state(), HandoffState::Open);
         world.clock.advance(Duration::from_secs(30));
-        let app = world.linked(&anonymous(&[]), &offer).await;
+        let claimed = world.claim(&anonymous(&[]), &offer).await.unwrap();
+        assert_eq!(claimed.profile_id, "", "that is for associates");
+        let app = world.customer(&claimed.token).await.unwrap();
         let seen = get(&world, &web, &id).await.unwrap();
         assert_eq!((seen.state(), seen.claim_channel()), (HandoffState::Claimed, Channel::App));
         assert_eq!(seen.claim_time, Some(world.clock.now().to_proto()));
@@ -305,6 +310,16 @@ async fn an_offer_ends_with_its_time_and_with_its_session() {
         let id = late.handoff.unwrap().handoff_id;
         assert_eq!(get(&world, &web, &id).await.unwrap().state(), HandoffState::Expired);
         assert_eq!(revoke(&world, &web, &id).await.unwrap().state(), HandoffState::Expired);
+
+        // Offered while it was somebody else's, as when the two cross each other.
+        let crossed = world.offer(&other, HandoffScope::Edit).await;
+        let mut tx = world.db.begin().await.unwrap();
+        let sql = omnimesh_kit::store::Sql::portable("UPDATE handoffs SET profile_id = $2 WHERE id = $1");
+        let id: SessionId =
+            crossed.handoff.clone().unwrap().handoff_id.replace("handoff_", "session_").parse().unwrap();
+        tx.execute(sql, omnimesh_kit::args![id.0, id.0]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(reason(world.claim(&anonymous(&[]), &crossed).await), "CODE_EXPIRED");
 
         let offer = world.offer(&other, HandoffScope::Edit).await;
         world.client(other.call()).end_session(EndSessionRequest::default()).await.unwrap();

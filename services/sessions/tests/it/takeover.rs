@@ -181,6 +181,7 @@ async fn a_session_that_was_planted_and_handed_to_oneself_is_worth_nothing_once_
     for world in worlds().await {
         // The attacker starts a session, hands it to himself twice, and has the victim identify it.
         let planted = world.guest().await;
+        let early = world.linked(&browser("thief"), &world.offer(&planted, HandoffScope::Edit).await).await;
         world.attach(&planted, "cart_planted").await;
         let own = world.linked(&browser("thief"), &world.offer(&planted, HandoffScope::Edit).await).await;
         let open = world.offer(&planted, HandoffScope::Edit).await;
@@ -188,8 +189,13 @@ async fn a_session_that_was_planted_and_handed_to_oneself_is_worth_nothing_once_
         assert_eq!(victim.session.cart_id, "cart_planted");
         assert_eq!(reason(world.claim(&browser("thief"), &open).await), "CODE_EXPIRED");
         assert_eq!(reason(world.claim(&browser("thief"), open.code.as_str()).await), "CODE_EXPIRED");
-        assert!(world.customer(own.token.reveal()).await.is_none(), "else he would sit in her cart");
-        assert_eq!(reason(world.load(&own.token).await), "SESSION_EXPIRED");
+        let request = GetHandoffRequest { handoff_id: open.handoff.unwrap().handoff_id };
+        let seen = world.handoffs(victim.call()).get_handoff(request).await.unwrap().into_inner().handoff.unwrap();
+        assert_eq!(seen.state(), HandoffState::Revoked);
+        for thief in [&own, &early] {
+            assert!(world.customer(thief.token.reveal()).await.is_none(), "else he would sit in her cart");
+            assert_eq!(reason(world.load(&thief.token).await), "SESSION_EXPIRED");
+        }
         assert!(world.customer(victim.token.reveal()).await.is_some());
 
         // What she hands over as herself stays, also when she proves once more who she is.

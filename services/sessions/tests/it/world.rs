@@ -210,7 +210,8 @@ impl World {
         let token: SessionToken = token.parse().unwrap();
         let Found::Live(live) = self.live.authenticate(&token).await.unwrap() else { return None };
         let call = call(live.identity());
-        let session = self.client(&call).get_session(omnimesh_proto::sessions::v1::GetSessionRequest {}).await.ok()?;
+        let session = self.client(&call).get_session(omnimesh_proto::sessions::v1::GetSessionRequest {}).await;
+        let session = session.expect("who is live has a session");
         Some(Customer { session: session.into_inner().session.unwrap(), token, call })
     }
 
