@@ -66,7 +66,10 @@ pub(crate) struct Decision<R, C> {
 const HUB: usize = 5;
 
 /// How many records of a cluster tell whether it fits another.
-const TOLD_BY: usize = 4;
+const TOLD_BY: usize = 3;
+
+/// How many clusters a record may join at once. What fits more says too little to tell them apart.
+const MOST_JOINS: usize = 6;
 
 /// What two clusters that one record fits must have for each other.
 const BRIDGE: i32 = -200;
@@ -108,9 +111,10 @@ pub(crate) fn decide<R: Copy + Ord, C: Copy + Ord>(
     let threshold = rules.auto_merge_above.unwrap_or(i32::MAX);
     let fit = |a: &Found<'_, R, C>, b: &Found<'_, R, C>| fit_together(a, b, rarity, frequencies.records(), threshold);
     let ambiguous = ambiguous(&found, threshold, fit);
-    for one in found {
+    for (rank, one) in found.into_iter().enumerate() {
         let total = one.link.evidence.total;
-        let joins = rules.auto_merge_above.is_some_and(|above| total > above)
+        let joins = rank < MOST_JOINS
+            && rules.auto_merge_above.is_some_and(|above| total > above)
             && !ambiguous
             && joined.iter().all(|other| fit(other, &one))
             && (!rules.protect_verified || may_join(new, &joined, &one, threshold, frequencies.records()));
@@ -199,6 +203,7 @@ fn ambiguous<R, C>(
     best.link.evidence.total > threshold
         && others
             .iter()
+            .take(MOST_JOINS)
             .take_while(|one| one.link.evidence.total > best.link.evidence.total - MARGIN)
             .any(|one| !fit(best, one))
 }

@@ -27,38 +27,38 @@ pub(super) fn rarity_of(level: Level, rarity: Rarity) -> i32 {
 pub(super) fn weight(kind: TermKind, level: Level, rarity: i32) -> i32 {
     let (base, percent) = match kind {
         TermKind::Name => match level {
-            Same => (-140, 85),
-            Similar => (-230, 85),
-            SameWithoutMiddle => (-440, 85),
-            VerySimilar => (-430, 85),
-            MiddleDiffers => (-530, 65),
-            Handle => (-240, 85),
-            GivenAndInitial => (160, 50),
-            InitialAndSurname => (320, 20),
-            GivenOnly => (60, 50),
-            SurnameOnly => (100, 20),
-            Initials => (370, 0),
-            GivenDiffers => (-700, 0),
-            SurnameDiffers => (-400, 55),
+            Same => (-80, 85),
+            Similar => (-180, 85),
+            SameWithoutMiddle => (-390, 85),
+            VerySimilar => (-410, 85),
+            MiddleDiffers => (-570, 65),
+            Handle => (-180, 85),
+            GivenAndInitial => (230, 50),
+            InitialAndSurname => (270, 40),
+            GivenOnly => (90, 50),
+            SurnameOnly => (-70, 40),
+            Initials => (280, 0),
+            GivenDiffers => (-660, 0),
+            SurnameDiffers => (-330, 45),
             Different => (-1220, 0),
             _ => (0, 0),
         },
         TermKind::Phone => match level {
-            Same => (980, 0),
-            Similar => (930, 0),
-            MaskAgrees => (780, 0),
-            MaskDiffers => (-1210, 0),
+            Same => (1040, 0),
+            Similar => (740, 0),
+            MaskAgrees => (770, 0),
+            MaskDiffers => (-750, 0),
             Different => (-770, 0),
             _ => (0, 0),
         },
         TermKind::Email => match level {
-            Same => (700, 0),
-            SameCommon => (610, 0),
-            Similar => (60, 0),
+            Same => (800, 0),
+            SameCommon => (650, 0),
+            Similar => (190, 0),
             AliasSame => (1300, 0),
             AliasDiffers => (-500, 0),
-            MaskAgrees => (270, 0),
-            MaskDiffers => (-530, 0),
+            MaskAgrees => (240, 0),
+            MaskDiffers => (-440, 0),
             Different => (-240, 0),
             _ => (0, 0),
         },
@@ -70,27 +70,27 @@ pub(super) fn weight(kind: TermKind, level: Level, rarity: i32) -> i32 {
             SameStreetElsewhere => (300, 0),
             OtherHome => (250, 0),
             OtherHouse => (250, 0),
-            OtherStreet => (-300, 0),
+            OtherStreet => (-290, 0),
             SamePlace => (200, 0),
-            OtherPlace => (-570, 0),
+            OtherPlace => (-540, 0),
             _ => (0, 0),
         },
         TermKind::BirthDate => match level {
             Same => (950, 0),
-            Swapped => (890, 0),
-            Similar => (500, 0),
+            Swapped => (900, 0),
+            Similar => (510, 0),
             Different => (-600, 0),
             _ => (0, 0),
         },
         TermKind::Card => match level {
-            Same => (1200, 0),
+            Same => (1350, 0),
             Similar => (1300, 0),
             Different => (-1500, 0),
             _ => (0, 0),
         },
         TermKind::Account => match level {
-            Same => (1660, 0),
-            Different => (-410, 0),
+            Same => (1640, 0),
+            Different => (-400, 0),
             _ => (0, 0),
         },
         TermKind::OtherId => match level {
@@ -107,8 +107,8 @@ pub(super) fn weight(kind: TermKind, level: Level, rarity: i32) -> i32 {
 /// What a household shares says less of two people with different given names than it says otherwise.
 pub(super) fn household_discount(kind: TermKind, level: Level) -> i32 {
     match (kind, level) {
-        (TermKind::Phone, Same) => 190,
-        (TermKind::Email, Same | SameCommon) => 400,
+        (TermKind::Phone, Same) => 300,
+        (TermKind::Email, Same | SameCommon) => 600,
         // The one thing that members of a household don't share.
         (TermKind::BirthDate, Same) => -900,
         (TermKind::Address, SameHome | SameHouse | SameStreet | OtherHome) => 100,
@@ -119,5 +119,5 @@ pub(super) fn household_discount(kind: TermKind, level: Level) -> i32 {
 /// Evidence against any two records being one person's: the more people, the rarer it is. Not wholly as rare, since the more
 /// records there are the more customers have one already.
 pub(super) fn prior(records: u64) -> i32 {
-    -690 - (bits(records.saturating_add(1000)) - bits(5000)) * 90 / 100
+    -750 - (bits(records.saturating_add(1000)) - bits(5000)) * 90 / 100
 }
