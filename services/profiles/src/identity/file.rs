@@ -128,7 +128,10 @@ async fn is_buried(tx: &mut Tx, record: &Record) -> Result<bool, Error> {
     if dead.is_empty() {
         return Ok(false);
     }
-    if record.by_customer {
+    let proved = |hash: &Uuid| {
+        record.source == Some(*hash) || record.held.iter().any(|held| held.hash == *hash && held.is_proved())
+    };
+    if record.by_customer && dead.iter().all(proved) {
         erasures::lift(tx, dead).await?;
         return Ok(false);
     }
@@ -218,7 +221,7 @@ impl<'a> Filing<'a> {
     /// The caller says that a source's profile is of another customer: a proof, from callers that are trusted with proofs.
     async fn add_named(&mut self, tx: &mut Tx, source: ProfileId, named: ProfileId, trust: Trust) -> Result<(), Error> {
         let root = customers::root(tx, named).await?;
-        if named != source && root != self.home.id && trust >= Trust::Asserted {
+        if named != source && root != self.home.id && trust == Trust::Asserted {
             self.proving.entry(root).or_insert(Reason { profile: named, evidence: Vec::new() });
             self.apart.extend(merges::apart(tx, uuids(&[root, self.home.id])).await?);
         }

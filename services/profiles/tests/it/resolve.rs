@@ -44,13 +44,15 @@ async fn an_identifier_has_one_profile() {
         // The same text of another type is somebody else.
         let other = world.resolve(&[(LoyaltyCard, "905321234567")], true).await.unwrap();
         assert!(other.created);
-        // Two profiles meet: the older answers, and neither loses what it has.
+        // Two profiles are proved to be one: the older stands for both, and the other's id stays good.
         world.db.clock.advance(Duration::from_secs(1));
         let bob = world.resolve(&[(Email, "bob@shop.example")], true).await.unwrap().profile.unwrap();
         let both = [(Email, "bob@shop.example"), (Email, "ada@shop.example")];
-        assert_eq!(world.resolve(&both, true).await.unwrap().profile.unwrap().profile_id, ada.profile_id);
+        let one = world.resolve(&both, true).await.unwrap().profile.unwrap();
+        assert_eq!((&one.profile_id, one.alias_profile_ids.as_slice()), (&ada.profile_id, &[bob.profile_id][..]));
+        assert_eq!(one.identifiers.len(), 3);
         let bob_again = world.resolve(&[(Email, "bob@shop.example")], true).await.unwrap().profile.unwrap();
-        assert_eq!(bob_again, bob);
+        assert_eq!(bob_again, one);
     }
 }
 
@@ -108,7 +110,8 @@ async fn customers_see_their_own_profile_alone() {
         assert_eq!(get(&own, "").await.unwrap(), profile);
         assert_eq!(get(&own, &profile.profile_id).await.unwrap(), profile);
         assert_eq!(reason(get(&customer(Some(bob), SessionLevel::Identified), &profile.profile_id).await), "NOT_FOUND");
-        assert_eq!(reason(get(&customer(Some(ada), SessionLevel::Linked), &profile.profile_id).await), "NOT_FOUND");
+        let linked = customer(None, SessionLevel::Linked);
+        assert_eq!(reason(get(&linked, &profile.profile_id).await), "NOT_HANDED_OVER");
         assert_eq!(reason(get(&customer(None, SessionLevel::Guest), "").await), "NOT_IDENTIFIED");
         assert_eq!(get(&service(&["profiles.read"]), &profile.profile_id).await.unwrap(), profile);
         assert_eq!(reason(get(&service(&[]), &profile.profile_id).await), "SCOPE_MISSING");
