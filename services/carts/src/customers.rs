@@ -69,6 +69,7 @@ pub(crate) async fn try_settle(tx: &mut Tx, profiles: &[ProfileId]) -> Result<BT
     let call = Call::system(NAME);
     for (cart, outcome) in arrangement.carts {
         let effect = match outcome {
+            Outcome::Created => Effect::Created,
             Outcome::Changed => Effect::Changed,
             Outcome::Merged(into) => {
                 let target = after.get(&into).or_else(|| around.carts.get(&into));
@@ -117,6 +118,7 @@ async fn around(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Around, kit::
         let mut people = BTreeSet::new();
         while let Some(cart) = heads.pop() {
             people.extend(cart.profile);
+            people.extend(cart.body.writers());
             for inside in cart.body.joined.iter().flat_map(|joined| &joined.carts) {
                 if !found.carts.contains_key(inside) {
                     heads.extend(store::cart(conn, *inside).await?);

@@ -10,7 +10,8 @@ use omnimesh_kit::{clock::Timestamp, ids::ProfileId};
 
 use super::{
     Cart, CartId, LineId, Refusal, State,
-    joined::{join, part},
+    joined::{adopt_prices, join, note, part},
+    merge::{Mode, merge},
 };
 
 /// Which profiles lead to which survivor.
@@ -19,6 +20,8 @@ pub type Roots = BTreeMap<ProfileId, ProfileId>;
 /// What became of a cart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is new: for what somebody wrote who had brought no cart.
+    Created,
     /// It holds something else now.
     Changed,
     /// It went into that cart.
@@ -95,13 +98,25 @@ pub fn arrange(carts: &BTreeMap<CartId, Cart>, roots: &Roots, now: Timestamp) ->
             let mut group = group.into_iter();
             let Some(mut survivor) = group.next() else { continue };
             for mut other in group {
+                if other.version == 0 {
+                    // Never stored: what was written goes where its writer has a cart.
+                    let before = survivor.body.clone();
+                    merge(&mut survivor.body, &other.body, survivor.id, Mode::Max);
+                    note(&before, &mut survivor.body, survivor.profile, other.profile);
+                    adopt_prices(&mut survivor, &other, now);
+                    survivor.quote(now)?;
+                    continue;
+                }
                 join(&mut survivor, &mut other, now)?;
                 after.insert(other.id, other);
             }
             after.insert(survivor.id, survivor);
         }
         for (id, cart) in after {
-            let Some(before) = carts.get(&id) else { continue };
+            let Some(before) = carts.get(&id) else {
+                all.carts.push((cart, Outcome::Created));
+                continue;
+            };
             let same = before.state == cart.state || before.clone().at(now).state == cart.state;
             if same && before.body == cart.body && before.profile == cart.profile {
                 continue;
@@ -122,7 +137,7 @@ pub fn arrange(carts: &BTreeMap<CartId, Cart>, roots: &Roots, now: Timestamp) ->
     Ok(all)
 }
 
-/// The profiles whose carts are joined in that one, its own included.
+/// The profiles whose carts are joined in that one, its own included, and those that wrote into it.
 fn people(cart: &Cart, carts: &BTreeMap<CartId, Cart>) -> BTreeSet<ProfileId> {
     let mut found = BTreeSet::new();
     let mut next = vec![cart];
@@ -130,6 +145,7 @@ fn people(cart: &Cart, carts: &BTreeMap<CartId, Cart>) -> BTreeSet<ProfileId> {
     while let Some(cart) = next.pop() {
         if seen.insert(cart.id) {
             found.extend(cart.profile);
+            found.extend(cart.body.writers());
             next.extend(cart.body.joined.iter().flat_map(|joined| &joined.carts).filter_map(|id| carts.get(id)));
         }
     }

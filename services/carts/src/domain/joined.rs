@@ -67,9 +67,34 @@ pub struct Joined {
     pub coupons: BTreeMap<String, Put>,
 }
 
-/// Marks what a change wrote into a joined cart. To be called before prices are read anew, which nobody writes.
-pub fn note(before: &Body, after: &mut Body, by: Option<ProfileId>) {
-    let Some(mut joined) = after.joined.take() else { return };
+impl Joined {
+    fn of(own: Body) -> Box<Self> {
+        Box::new(Self { own, carts: Vec::new(), removed: Vec::new(), delivery: None, coupons: BTreeMap::new() })
+    }
+}
+
+impl Body {
+    /// Whether it holds something else than another, whatever that costs.
+    fn is_held_otherwise(&self, other: &Self) -> bool {
+        self.lines != other.lines || self.delivery != other.delivery || self.coupons != other.coupons
+    }
+
+    /// Who wrote something since carts are joined in it.
+    #[must_use]
+    pub fn writers(&self) -> BTreeSet<ProfileId> {
+        let Some(joined) = &self.joined else { return BTreeSet::new() };
+        let edits = self.lines.iter().filter_map(|line| Some(line.edited?.written));
+        let removed = joined.removed.iter().map(|gone| gone.written);
+        let coupons = joined.coupons.values().map(|put| put.written);
+        edits.chain(removed).chain(coupons).chain(joined.delivery).filter_map(|written| written.by).collect()
+    }
+}
+
+/// Marks what a change wrote into a joined cart, or into one of another profile's. To be called before prices are read anew,
+/// which nobody writes.
+pub fn note(before: &Body, after: &mut Body, owner: Option<ProfileId>, by: Option<ProfileId>) {
+    let foreign = owner.is_some() && by.is_some() && owner != by && before.is_held_otherwise(after);
+    let Some(mut joined) = after.joined.take().or_else(|| foreign.then(|| Joined::of(before.clone()))) else { return };
     let written = Written { by };
     for line in &mut after.lines {
         if find(&before.lines, line.id).is_none_or(|old| old.quantity != line.quantity) {
@@ -94,10 +119,7 @@ pub fn note(before: &Body, after: &mut Body, by: Option<ProfileId>) {
 /// # Errors
 /// If an amount is out of range.
 pub fn join(target: &mut Cart, source: &mut Cart, now: Timestamp) -> Result<(), Refusal> {
-    let mut joined = target.body.joined.take().unwrap_or_else(|| {
-        let (own, carts) = (target.body.clone(), Vec::new());
-        Box::new(Joined { own, carts, removed: Vec::new(), delivery: None, coupons: BTreeMap::new() })
-    });
+    let mut joined = target.body.joined.take().unwrap_or_else(|| Joined::of(target.body.clone()));
     joined.carts.push(source.id);
     let held: BTreeSet<_> = target.body.lines.iter().map(|line| line.id).collect();
     merge(&mut target.body, &source.body, source.id, Mode::Max);
@@ -112,7 +134,7 @@ pub fn join(target: &mut Cart, source: &mut Cart, now: Timestamp) -> Result<(), 
 }
 
 /// Prices of SKUs that came from another cart.
-fn adopt_prices(cart: &mut Cart, from: &Cart, now: Timestamp) {
+pub(super) fn adopt_prices(cart: &mut Cart, from: &Cart, now: Timestamp) {
     let country = cart.body.delivery.as_ref().map_or("", |delivery| delivery.country());
     let theirs = &from.body.prices;
     let comparable = from.channel == cart.channel && theirs.country == country && cart.body.prices.country == country;
@@ -162,6 +184,7 @@ pub fn part(
     is_one: &dyn Fn(ProfileId, ProfileId) -> bool,
     now: Timestamp,
 ) -> Result<Vec<Part>, Refusal> {
+    let writers = joined.body.writers();
     let Some(together) = joined.body.joined.take() else {
         let from = joined.id;
         return Ok(vec![Part { cart: joined, from, kept: Vec::new() }]);
@@ -172,6 +195,13 @@ pub fn part(
     let owner = joined.profile;
     let active = |cart| Part { cart: Cart { state: State::Active, ..cart }, from: was.id, kept: Vec::new() };
     let mut parts: Vec<_> = [joined].into_iter().chain(sources).map(active).collect();
+    for writer in writers {
+        // Who brought nothing gets a cart for what they wrote.
+        if !parts.iter().any(|part| part.cart.profile.or(owner).is_some_and(|it| is_one(it, writer))) {
+            let cart = Cart::new(now, was.currency, was.channel, None, Some(writer));
+            parts.push(Part { cart, from: was.id, kept: Vec::new() });
+        }
+    }
     let brought: Vec<_> = parts.iter().map(|part| part.cart.body.clone()).collect();
 
     let same = |one: Option<ProfileId>, two: Option<ProfileId>| match (one.or(owner), two.or(owner)) {
@@ -290,7 +320,9 @@ fn change(parts: &mut [Part], place: usize, written: Written, change: impl FnOnc
 fn edit(part: &mut Part, written: Written, change: impl FnOnce(&mut Body)) {
     let before = part.cart.body.clone();
     change(&mut part.cart.body);
-    note(&before, &mut part.cart.body, written.by);
+    if part.cart.body.joined.is_some() {
+        note(&before, &mut part.cart.body, None, written.by);
+    }
 }
 
 fn brought_by(brought: &[Body], side: &[usize], id: LineId) -> bool {

@@ -112,7 +112,7 @@ fn write(carts: &mut Carts, roots: &Roots, step: &Step, number: u128) {
             cart.body.delivery = Some(shipped(cart.currency, 1_000_000 * (1 + *who as i64), None));
         }
     }
-    joined::note(&before, &mut cart.body, Some(profile(step.who())));
+    joined::note(&before, &mut cart.body, cart.profile, Some(profile(step.who())));
     cart.quote(NOW).unwrap();
 }
 

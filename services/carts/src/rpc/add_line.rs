@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures::StreamExt as _;
 use omnimesh_kit::{call::Call, clock::Timestamp, idempotency::Once, money::Currency, validate::Violations};
 use omnimesh_proto::{
     carts::v1::{AddLineRequest, AddLineResponse},
@@ -12,12 +13,12 @@ use tonic::Response;
 use super::{
     Carts,
     change::{Edit, Effect, change},
-    find::Which,
+    find::{Which, find},
     prices,
 };
 use crate::{
     domain::{
-        Cart, CartId, LineId, Refusal,
+        Cart, CartId, LineId, Refusal, State,
         lines::{self, Addition, MAX_QUANTITY},
     },
     error::Error,
@@ -25,6 +26,8 @@ use crate::{
 
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_OPTIONS: usize = 20;
+/// How long it may take until an order that was placed closes its cart.
+const ORDERED_SOON: Duration = Duration::from_secs(3);
 
 pub(crate) async fn add_line(
     carts: &Carts,
@@ -46,11 +49,35 @@ pub(crate) async fn add_line(
     // A named cart is never created.
     let create = id.is_none().then(|| currency.unwrap_or(carts.default_currency));
     let edit = AddLine { addition, currency };
-    let done = change(carts, call, &once, which, create, &edit).await?;
+    let mut done = change(carts, call, &once, which, create, &edit).await;
+    if id.is_none() && matches!(done, Err(Error::Refusal(Refusal::Frozen))) && was_ordered(carts, call, which).await? {
+        done = change(carts, call, &once, which, create, &edit).await;
+    }
+    let done = done?;
     if let Some(created) = done.created {
         attach(carts, call, created).await;
     }
     Ok(done.reply.into_response())
+}
+
+/// Whether the cart that is frozen for an order is closed, or open again, within a moment. That the order was placed is known to
+/// the customer before it is heard here, and the next line is for a new cart.
+async fn was_ordered(carts: &Carts, call: &Call, which: Which) -> Result<bool, Error> {
+    // Before the cart is read: what becomes of it from here on is an event of the stream.
+    let positions = carts.deps.tail.positions().await?;
+    let Some(cart) = find(carts, call, which).await? else { return Ok(true) };
+    match cart.state {
+        State::Frozen { order: Some(_), .. } => {}
+        State::Frozen { order: None, .. } => return Ok(false),
+        _ => return Ok(true),
+    }
+    let id = cart.id.to_string();
+    let mut events = std::pin::pin!(carts.deps.tail.resume(positions));
+    let next = async { while events.next().await.is_some_and(|event| event.aggregate_id != id) {} };
+    // Events may be slower than what they tell of.
+    tokio::time::timeout(ORDERED_SOON, next).await.ok();
+    let now = find(carts, call, which).await?;
+    Ok(now.is_none_or(|cart| !matches!(cart.state, State::Frozen { .. })))
 }
 
 fn options(v: &mut Violations, options: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {

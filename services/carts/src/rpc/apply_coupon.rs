@@ -6,7 +6,7 @@ use tonic::Response;
 
 use super::{
     Carts,
-    change::{Edit, Effect, change, or_stored},
+    change::{Edit, Effect, change, expect_cart, or_stored},
     find::Which,
 };
 use crate::{
@@ -31,11 +31,16 @@ pub(crate) async fn apply_coupon(
     let id = v.parse_optional("cart_id", &request.cart_id);
     let expected = v.range("expected_version", request.expected_version, 1..=i64::MAX);
     let (id, expected) = v.finish_with((id, expected))?;
-    let edit = match known(carts, &request.code).await {
+    let which = Which::cart(id);
+    let coupon = async {
+        expect_cart(carts, call, which).await?;
+        known(carts, &request.code).await
+    };
+    let edit = match coupon.await {
         Ok(coupon) => ApplyCoupon { coupon, expected },
         Err(error) => return Ok(or_stored(carts, &once, Err(error)).await?.reply.into_response()),
     };
-    Ok(change(carts, call, &once, Which::cart(id), None, &edit).await?.reply.into_response())
+    Ok(change(carts, call, &once, which, None, &edit).await?.reply.into_response())
 }
 
 /// The coupon of that code; none for the empty code. A malformed code is told as an unknown one: codes are guessed.

@@ -17,7 +17,7 @@ use prost::Message;
 
 use super::{
     Carts,
-    find::{Which, dead_ends, find},
+    find::{Which, dead_ends, find, still_theirs},
     linked, prices, view,
 };
 use crate::{
@@ -118,6 +118,12 @@ pub(crate) async fn change<R: Whole>(
     Err(Error::Conflict)
 }
 
+/// The caller has that cart and may change it: said before anything else is looked up, which is none of other people's business.
+pub(crate) async fn expect_cart(carts: &Carts, call: &Call, which: Which) -> Result<(), Error> {
+    linked::may_change(call)?;
+    find(carts, call, which).await?.map(drop).ok_or(Error::NoCart(which.id))
+}
+
 /// A repeated request never fails on its own effect: if it has a stored reply, that is the answer.
 pub(crate) async fn or_stored<R: Whole>(
     carts: &Carts,
@@ -159,7 +165,7 @@ async fn attempt<R: Whole>(
 
     let mut probe = seen.clone();
     let effects = edit.apply(&mut probe, now)?;
-    joined::note(&seen.body, &mut probe.body, writer(call));
+    joined::note(&seen.body, &mut probe.body, probe.profile, writer(call));
     // Only an active cart's prices move.
     let fresh = if seen.state == State::Active { prices::ask(carts, call, &probe).await? } else { None };
     let effects = finish(edit, &seen.state, &mut probe, effects, fresh.as_ref(), now)?;
@@ -173,12 +179,13 @@ async fn attempt<R: Whole>(
         }
         let cart = if lock {
             let mut cart = store::cart_locked(&mut tx, seen.id).await?.ok_or(Error::Conflict)?.at(now);
-            if matches!(cart.state, State::Merged { .. }) {
+            let merged = matches!(cart.state, State::Merged { .. });
+            if merged || cart.version != seen.version && !still_theirs(&mut tx, call, which, &cart).await? {
                 return Err(Error::Conflict);
             }
             let before = cart.clone();
             let effects = edit.apply(&mut cart, now)?;
-            joined::note(&before.body, &mut cart.body, writer(call));
+            joined::note(&before.body, &mut cart.body, cart.profile, writer(call));
             let effects = finish(edit, &before.state, &mut cart, effects, fresh.as_ref(), now)?;
             save(&mut tx, call, cart, &effects, now).await?
         } else {

@@ -166,6 +166,20 @@ fn are_several(found: &[Cart], customer: &Customer) -> bool {
     currencies.len() < all
 }
 
+/// Whether a cart that was found before it was locked is still the caller's: its profile may have left the caller's customer.
+pub(crate) async fn still_theirs(
+    conn: &mut Conn,
+    call: &Call,
+    which: Which,
+    cart: &Cart,
+) -> Result<bool, store_kit::Error> {
+    if which.trusted || may_name_any(call.identity()) {
+        return Ok(true);
+    }
+    let Some(owner) = cart.profile else { return Ok(true) };
+    Ok(customer(conn, call).await?.is_some_and(|caller| caller.profile.is_none() || caller.members.contains(&owner)))
+}
+
 /// The merged carts that still hold a guest's place although they lead to an order.
 pub(crate) async fn dead_ends(carts: &Carts, call: &Call, currency: Currency) -> Result<Vec<CartId>, Error> {
     let Some(session) = call.session() else { return Ok(Vec::new()) };

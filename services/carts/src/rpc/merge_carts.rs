@@ -152,7 +152,7 @@ pub(crate) async fn merge_in(
     } else {
         let before = into.body.clone();
         merge(&mut into.body, &from.body, from.id, how.mode);
-        joined::note(&before, &mut into.body, writer(call));
+        joined::note(&before, &mut into.body, into.profile, writer(call));
     }
     prices::requote(&mut into, fresh, now)?;
     from.state = State::Merged { into: into.id };

@@ -9,7 +9,7 @@ use tonic::{Code, Response};
 
 use super::{
     Carts,
-    change::{Edit, Effect, change, or_stored},
+    change::{Edit, Effect, change, expect_cart, or_stored},
     find::Which,
 };
 use crate::{
@@ -29,11 +29,16 @@ pub(crate) async fn set_delivery(
     let expected = v.range("expected_version", request.expected_version, 1..=i64::MAX);
     let choice = check(&mut v, request.choice.as_ref());
     let (id, expected, choice) = v.finish_with((id, expected, choice))?;
-    let edit = match resolve(carts, call, choice).await {
+    let which = Which::cart(id);
+    let delivery = async {
+        expect_cart(carts, call, which).await?;
+        resolve(carts, call, choice).await
+    };
+    let edit = match delivery.await {
         Ok(delivery) => SetDelivery { delivery, expected },
         Err(error) => return Ok(or_stored(carts, &once, Err(error)).await?.reply.into_response()),
     };
-    Ok(change(carts, call, &once, Which::cart(id), None, &edit).await?.reply.into_response())
+    Ok(change(carts, call, &once, which, None, &edit).await?.reply.into_response())
 }
 
 /// A choice whose fields are right.

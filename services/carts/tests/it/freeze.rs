@@ -15,14 +15,14 @@ use crate::{
     world::{World, guest, reason, total},
 };
 
-const ORDER: &str = "order_01k0000000e008000000000000";
+pub(crate) const ORDER: &str = "order_01k0000000e008000000000000";
 
 async fn ready(world: &World, me: &Call) -> Cart {
     let cart = world.add(me, "mug", 1).await;
     world.ship(me, &cart).await.unwrap()
 }
 
-async fn freeze_for(world: &World, call: &Call, cart: &Cart, order: &str) -> Result<Cart, Status> {
+pub(crate) async fn freeze_for(world: &World, call: &Call, cart: &Cart, order: &str) -> Result<Cart, Status> {
     let request = FreezeCartRequest {
         cart_id: cart.cart_id.clone(),
         expected_version: cart.version,
@@ -40,7 +40,7 @@ async fn thaw_for(world: &World, call: &Call, cart: &Cart, order: &str) -> Resul
     carts.thaw_cart(request).await.map(|reply| reply.into_inner().cart.unwrap())
 }
 
-async fn heard<E: Message + Name>(world: &World, payload: &E) {
+pub(crate) async fn heard<E: Message + Name>(world: &World, payload: &E) {
     world.hear("orders", ORDER, payload).await;
 }
 
@@ -71,6 +71,21 @@ async fn a_customers_freeze_ends_by_itself(world: &World) {
     })
     .await;
     assert_eq!(world.add(&me, "mug", 1).await.lines[0].quantity, 2);
+}
+
+async fn the_next_line_does_not_wait_for_the_orders_event(world: &World) {
+    let me = guest();
+    let cart = ready(world, &me).await;
+    freeze_for(world, &me, &cart, ORDER).await.unwrap();
+    let add = AddLineRequest { sku: "tea".to_owned(), quantity: 1, ..AddLineRequest::default() };
+    let mut carts = world.carts(&me);
+    let placed = OrderPlaced { order_id: ORDER.to_owned(), ..OrderPlaced::default() };
+    let (added, ()) = tokio::join!(carts.add_line(add.clone()), heard(world, &placed));
+    let added = added.unwrap().into_inner().cart.unwrap();
+    assert_ne!(added.cart_id, cart.cart_id);
+    let added = world.ship(&me, &added).await.unwrap();
+    freeze_for(world, &me, &added, &ORDER.replace("01k", "01m")).await.unwrap();
+    assert_eq!(reason(&world.carts(&me).add_line(add).await.unwrap_err()), "CART_FROZEN", "nobody placed that one");
 }
 
 async fn a_customer_may_think_again(world: &World) {
@@ -133,6 +148,7 @@ async fn what_can_not_be_sold_blocks_the_order(world: &World) {
 
 on_both!(
     a_customers_freeze_ends_by_itself,
+    the_next_line_does_not_wait_for_the_orders_event,
     a_customer_may_think_again,
     an_orders_freeze_ends_with_the_order,
     a_draft_that_fails_gives_the_cart_back,

@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod customers;
 mod delivery;
+mod erasure;
 mod fakes;
 mod freeze;
 mod identity;
 mod lines;
+mod linked;
 mod merge;
 mod races;
 mod settings;
