@@ -1,9 +1,10 @@
 //! Owns customers' profiles with what they are known by, and the timeline of what every channel did with them.
 //!
-//! - Sends `ProfileCreated` and `IdentifierVerified`.
-//! - Hears sessions, carts and orders: each becomes an interaction, attached to the profile once one is known.
-//! - One profile per proved identifier. Several identifiers of one call that belong to several profiles resolve to the oldest
-//!   of these; nothing is merged yet.
+//! - Sends `ProfileCreated`, `IdentifierVerified`, `ConsentRecorded` and `InteractionRecorded`, and says which profiles are one
+//!   customer and who has to be forgotten: `ProfilesMerged`, `ProfileSplit`, `ProfileErased`.
+//! - Hears sessions, carts and orders: each becomes an interaction, attached to the profile once one is known; carts and orders
+//!   are followed for the customer view.
+//! - Each profile is a node that keeps what came to it; merges join nodes to customers, splits part them again.
 
 mod domain;
 mod error;

@@ -12,7 +12,7 @@ use omnimesh_proto::{
 use prost::{Message, Name as _};
 
 use crate::{
-    domain::timeline::holder_at,
+    domain::timeline::{OfOrder, holder_at},
     store::{
         owners,
         view::{self, Whose},
@@ -24,13 +24,6 @@ use crate::{
 struct OfCart {
     #[prost(message, optional, tag = "15")]
     cart: Option<CartSummary>,
-}
-
-/// What every event of orders has in common.
-#[derive(Clone, PartialEq, Message)]
-struct OfOrder {
-    #[prost(message, optional, tag = "15")]
-    order: Option<OrderSummary>,
 }
 
 /// Takes in what an event says of a cart or an order.

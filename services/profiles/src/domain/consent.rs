@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn the_rules_as_a_table() {
         let (ada, bob, nobody) = (1, 2, 0);
-        let table: Vec<(&str, ConsentPurpose, Vec<Statement>, ConsentReason, Option<u128>)> = vec![
+        type Row = (&'static str, ConsentPurpose, Vec<Statement>, ConsentReason, Option<u128>);
+        let table: Vec<Row> = vec![
             ("nothing was said", Marketing, vec![], NoGrant, None),
             ("nothing was said", Profiling, vec![], NoGrant, None),
             ("nothing was said", Transactional, vec![], NotNeeded, None),

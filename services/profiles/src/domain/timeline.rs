@@ -7,7 +7,7 @@ use omnimesh_proto::{
     events::v1::Event,
     orders::v1::{
         FulfillmentChanged, FulfillmentState, OrderCancelled, OrderCompleted, OrderConfirmed, OrderExpired,
-        OrderPlaced, PaymentRecorded, ReturnChanged, ReturnState,
+        OrderPlaced, OrderSummary, PaymentRecorded, ReturnChanged, ReturnState,
     },
     profiles::v1::InteractionKind,
     sessions::v1::{HandoffClaimed, SessionIdentified, SessionStarted},
@@ -51,6 +51,14 @@ pub(crate) enum Unreadable {
     Envelope(&'static str),
 }
 
+/// What every event of orders has in common.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OfOrder {
+    /// The order after the change.
+    #[prost(message, optional, tag = "15")]
+    pub(crate) order: Option<OrderSummary>,
+}
+
 /// What an event means; `None` if nothing that a timeline shows.
 pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
     use InteractionKind as Kind;
@@ -59,7 +67,9 @@ pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
     } else if let Some(identified) = payload::<SessionIdentified>(event)? {
         (Kind::Identified, identified.session_id, String::new(), identified.profile_id)
     } else if let Some(added) = payload::<CartLineAdded>(event)? {
-        (Kind::CartLineAdded, added.cart_id, String::new(), String::new())
+        // An associate's session is nobody's: what it puts into a customer's cart is the customer's.
+        let owner = added.cart.map(|cart| cart.profile_id).unwrap_or_default();
+        (Kind::CartLineAdded, added.cart_id, String::new(), owner)
     } else if let Some(merged) = payload::<CartMerged>(event)? {
         (Kind::CartMerged, merged.target_cart_id, String::new(), merged.profile_id)
     } else if let Some(claimed) = payload::<HandoffClaimed>(event)? {
@@ -71,6 +81,11 @@ pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
         (kind, order.clone(), order, profile)
     } else {
         return Ok(None);
+    };
+    // An order that was imported has nobody who placed it in a session: the order itself says whose it is.
+    let profile = match OfOrder::decode(event.payload.clone()) {
+        Ok(OfOrder { order: Some(summary) }) if !order.is_empty() && profile.is_empty() => summary.profile_id,
+        _ => profile,
     };
     let actor = event.actor.clone().unwrap_or_default();
     let session = match kind {

@@ -88,7 +88,7 @@ pub(crate) enum Registry {
     /// None.
     None,
     /// İYS.
-    Iys(iys::Iys),
+    Iys(Box<iys::Iys>),
 }
 
 impl Registry {
@@ -96,7 +96,7 @@ impl Registry {
     pub(crate) fn of(settings: &ConsentSettings) -> Result<Self, config::Error> {
         match settings.registry {
             RegistryKind::None => Ok(Self::None),
-            RegistryKind::Iys => iys::Iys::new(settings).map(Self::Iys),
+            RegistryKind::Iys => iys::Iys::new(settings).map(|iys| Self::Iys(Box::new(iys))),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{App, customer};
 use crate::{
     error::Error,
     identity::{fold, suggestions},
-    store::{self, consents, timeline, view},
+    store::{consents, timeline, view},
 };
 
 const CONSENTS: usize = 50;
@@ -37,14 +37,13 @@ pub(super) async fn run(
     let said = consents::of_profiles(&mut conn, &members, None, newest, 1_000).await?;
     let interactions =
         timeline::interactions(&mut conn, &members, &timeline::Filter::all(), newest, INTERACTIONS).await?;
-    let open = store::suggestions::open(&mut conn, store::uuids(&members)).await?;
     Ok(Response::new(GetCustomerViewResponse {
         profile: Some(profile),
         consents: latest(said.into_iter().map(|(.., consent)| consent)),
         carts: one_per_currency(view::carts(&mut conn, &members).await?),
         open_orders: view::open_orders(&mut conn, &members, ORDERS).await?,
         interactions: interactions.into_iter().map(|(.., interaction)| interaction).collect(),
-        suggestions: suggestions::shown(app, &mut conn, &open, SUGGESTIONS).await?,
+        suggestions: suggestions::open_of(app, &mut conn, root, SUGGESTIONS).await?,
     }))
 }
 

@@ -247,7 +247,6 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "a measurement: run it by name with --release --nocapture"]
-    #[expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
     async fn a_hundred_thousand_profiles() {
         for backend in BACKENDS {
             let db = testing::db(&crate::MIGRATIONS, backend).await;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use omnimesh_kit::{args, auth::SessionLevel, call::Call, ids::ProfileId, private::Private, testing::BACKENDS};
+use omnimesh_kit::{
+    args, auth::SessionLevel, call::Call, ids::ProfileId, lifecycle::Lifecycle, private::Private, testing::BACKENDS,
+};
 use omnimesh_profiles::registry::sandbox::{Outage, Sandbox};
 use omnimesh_proto::{
     common::v1::{Contact, contact::Value},
@@ -194,7 +196,6 @@ async fn a_merge_never_widens() {
     for world in worlds().await {
         let ada = world.person(IdentifierType::Email, ADA).await;
         let bob = world.person(IdentifierType::Email, BOB).await;
-        world.db.begin().await.unwrap().rollback().await;
         let mut tx = world.db.begin().await.unwrap();
         tx.execute(sql::SHARE, args![ada.0, bob.0]).await.unwrap();
         tx.commit().await.unwrap();
@@ -289,6 +290,7 @@ struct Registry {
     sandbox: Sandbox,
     url: String,
     client: reqwest::Client,
+    _lifecycle: Lifecycle,
 }
 
 impl Registry {
@@ -296,10 +298,11 @@ impl Registry {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let sandbox = Sandbox::default();
-        tokio::spawn(sandbox.clone().serve(listener));
+        let (lifecycle, serving) = (Lifecycle::new(), sandbox.clone());
+        lifecycle.spawn("sandbox", async move { serving.serve(listener).await.unwrap() });
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { sandbox, url, client }
+        Self { sandbox, url, client, _lifecycle: lifecycle }
     }
 
     fn settings(&self) -> omnimesh_kit::config::Settings {
@@ -322,8 +325,13 @@ impl Registry {
             "consentDate": "2026-01-01 12:00:00",
         });
         let url = format!("{}/sps/123456/brands/654321/consents", self.url);
-        let added =
-            self.client.post(url).bearer_auth(token["access_token"].as_str().unwrap()).json(&consent).send().await;
+        let added = self
+            .client
+            .post(url)
+            .bearer_auth(token.get("access_token").unwrap().as_str().unwrap())
+            .json(&consent)
+            .send()
+            .await;
         assert_eq!(added.unwrap().status(), 200);
     }
 }

@@ -59,12 +59,11 @@ impl World {
 
     /// Ada, with something of everything.
     async fn full_life(&self) -> (ProfileId, ProfileId) {
-        let mut ids = Vec::new();
-        for email in [ADA, "bob@shop.example"] {
+        let person = async |email: &str| {
             let profile = self.resolve(&[(IdentifierType::Email, email)], true).await.unwrap().profile.unwrap();
-            ids.push(profile.profile_id.parse::<ProfileId>().unwrap());
-        }
-        let (ada, bob) = (ids[0], ids[1]);
+            profile.profile_id.parse::<ProfileId>().unwrap()
+        };
+        let (ada, bob) = (person(ADA).await, person("bob@shop.example").await);
         for decision in [ConsentDecision::Grant, ConsentDecision::Deny] {
             let purpose = match decision {
                 ConsentDecision::Grant => ConsentPurpose::Marketing,
