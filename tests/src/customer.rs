@@ -9,17 +9,22 @@ use omnimesh_proto::{
     },
     common::v1::{Address, Channel, Contact, DeviceClass, contact},
     orders::v1::{
-        Order, PaymentEventKind, PaymentMethod, PlaceOrderRequest, RecordPaymentRequest,
-        order_service_client::OrderServiceClient, payment_service_client::PaymentServiceClient,
+        AcceptRequest, ConfirmPickupRequest, GetPickupCodeRequest, GroupRef, ListOrdersRequest, MarkReadyRequest,
+        Order, PackRequest, PaymentEventKind, PaymentMethod, PlaceOrderRequest, RecordPaymentRequest,
+        fulfillment_service_client::FulfillmentServiceClient, order_service_client::OrderServiceClient,
+        payment_service_client::PaymentServiceClient,
     },
     sessions::v1::{
-        CompleteVerificationRequest, IdentifySessionRequest, Session, StartSessionRequest, StartVerificationRequest,
-        WatchVerificationsRequest, identify_session_request::Proof, session_service_client::SessionServiceClient,
+        ClaimHandoffRequest, ClaimHandoffResponse, CompleteVerificationRequest, CreateHandoffRequest,
+        CreateHandoffResponse, GetSessionRequest, HandoffScope, IdentifySessionRequest, Session, StartSessionRequest,
+        StartVerificationRequest, WatchVerificationsRequest, claim_handoff_request::Proof as ClaimProof,
+        handoff_service_client::HandoffServiceClient, identify_session_request::Proof,
+        session_service_client::SessionServiceClient,
     },
 };
 use tonic::{Code, Response, Status};
 
-use crate::{Client, Mesh, eventually};
+use crate::{Client, Mesh, eventually, raw::Refusal};
 
 /// The currency of the tests' carts.
 pub const CURRENCY: &str = "TRY";
@@ -48,19 +53,83 @@ pub struct Device {
 }
 
 impl Device {
-    /// Starts a guest's session with the publishable key.
+    /// Starts a guest's session on the customer's own device with the publishable key.
     pub async fn start(mesh: &Mesh, channel: Channel) -> Self {
+        Self::start_at(mesh, channel, DeviceClass::Mobile, "").await
+    }
+
+    /// Starts a guest's session on a kiosk or tablet of a store.
+    pub async fn start_shared(mesh: &Mesh, channel: Channel, store: &str) -> Self {
+        Self::start_at(mesh, channel, DeviceClass::Shared, store).await
+    }
+
+    async fn start_at(mesh: &Mesh, channel: Channel, device_class: DeviceClass, store: &str) -> Self {
         let request = StartSessionRequest {
             channel: channel.into(),
-            device_class: DeviceClass::Mobile.into(),
+            device_class: device_class.into(),
             locale: "tr-TR".into(),
-            location_id: String::new(),
+            location_id: store.to_owned(),
         };
         let client = mesh.client(&mesh.publishable_key()).await;
         let started = SessionServiceClient::new(client.channel()).start_session(client.request(request)).await;
         let started = started.expect("a session starts").into_inner();
         let client = client.with_credential(&started.token).unwrap();
         Self { client, session: started.session.expect("the session"), token: started.token }
+    }
+
+    /// Takes over what another device offers, on the customer's own device or as an associate in a store.
+    ///
+    /// # Errors
+    /// As ClaimHandoff.
+    pub async fn claim(
+        claimer: &Client,
+        proof: ClaimProof,
+        channel: Channel,
+        store: &str,
+    ) -> Result<(Self, ClaimHandoffResponse), Refusal> {
+        let device_class = if store.is_empty() { DeviceClass::Mobile } else { DeviceClass::Shared };
+        let request = ClaimHandoffRequest {
+            proof: Some(proof),
+            channel: channel.into(),
+            device_class: device_class.into(),
+            locale: String::new(),
+            location_id: store.to_owned(),
+        };
+        let claimed = HandoffServiceClient::new(claimer.channel()).claim_handoff(claimer.request(request)).await?;
+        let claimed = claimed.into_inner();
+        let client = claimer.with_credential(&claimed.token).unwrap();
+        let session = claimed.session.clone().expect("the session");
+        Ok((Self { client, session, token: claimed.token.clone() }, claimed))
+    }
+
+    /// Offers the session to another device, or to an associate.
+    pub async fn offer(&self, scope: HandoffScope) -> CreateHandoffResponse {
+        let request = CreateHandoffRequest { scope: scope.into(), request_id: request_id() };
+        self.handoffs().create_handoff(self.client.request(request)).await.expect("it is offered").into_inner()
+    }
+
+    /// The client of hand-overs.
+    #[must_use]
+    pub fn handoffs(&self) -> HandoffServiceClient<tonic::transport::Channel> {
+        HandoffServiceClient::new(self.client.channel())
+    }
+
+    /// The session as it is now.
+    ///
+    /// # Errors
+    /// As GetSession.
+    pub async fn session_now(&self) -> Result<Session, Refusal> {
+        let answer = self.sessions().get_session(self.client.request(GetSessionRequest {})).await?;
+        Ok(answer.into_inner().session.expect("the session"))
+    }
+
+    /// The customer's orders, newest first.
+    ///
+    /// # Errors
+    /// As ListOrders.
+    pub async fn order_ids(&self) -> Result<Vec<String>, Refusal> {
+        let listed = self.orders().list_orders(self.client.request(ListOrdersRequest::default())).await?;
+        Ok(listed.into_inner().orders.into_iter().map(|order| order.order_id).collect())
     }
 
     /// The same device on new connections, after the mesh was started anew.
@@ -111,16 +180,21 @@ impl Device {
     /// Proves an e-mail address and identifies the session by it. The token changes; gives the old one.
     pub async fn identify(&mut self, mesh: &Mesh, email: &str) -> String {
         let verification_id = self.verify(mesh, email).await;
-        let request = IdentifySessionRequest {
-            session_id: String::new(),
-            proof: Some(Proof::VerificationId(verification_id)),
-            request_id: request_id(),
-        };
-        let identified = self.sessions().identify_session(self.client.request(request)).await;
-        let identified = identified.expect("the session is identified").into_inner();
+        let proof = Proof::VerificationId(verification_id);
+        self.identify_by(proof).await.expect("the session is identified")
+    }
+
+    /// Identifies the session by a proof. The token changes; gives the old one.
+    ///
+    /// # Errors
+    /// As IdentifySession.
+    pub async fn identify_by(&mut self, proof: Proof) -> Result<String, Refusal> {
+        let request =
+            IdentifySessionRequest { session_id: String::new(), proof: Some(proof), request_id: request_id() };
+        let identified = self.sessions().identify_session(self.client.request(request)).await?.into_inner();
         self.client = self.client.with_credential(&identified.token).unwrap();
         self.session = identified.session.expect("the session");
-        std::mem::replace(&mut self.token, identified.token)
+        Ok(std::mem::replace(&mut self.token, identified.token))
     }
 
     /// Proves an e-mail address by the code that the back-end would send; the verification's id.
@@ -208,6 +282,24 @@ pub async fn pay(back_end: &Client, order: &Order) -> Order {
     };
     let paid = PaymentServiceClient::new(back_end.channel()).record_payment(back_end.request(request)).await;
     paid.expect("the payment is recorded").into_inner().order.expect("the order")
+}
+
+/// A store makes the goods of an order ready and hands them over for the customer's code.
+pub async fn collect(device: &Device, staff: &Client, order: &Order) -> Order {
+    let group = || {
+        let order_id = order.order_id.clone();
+        Some(GroupRef { order_id, request_id: request_id(), ..GroupRef::default() })
+    };
+    let mut store = FulfillmentServiceClient::new(staff.channel());
+    store.accept(staff.request(AcceptRequest { group: group() })).await.expect("the store accepts");
+    let pack = PackRequest { group: group(), short_lines: Vec::new() };
+    store.pack(staff.request(pack)).await.expect("the goods are packed");
+    store.mark_ready(staff.request(MarkReadyRequest { group: group() })).await.expect("the goods are ready");
+    let request = GetPickupCodeRequest { order_id: order.order_id.clone(), group_id: String::new() };
+    let code = device.orders().get_pickup_code(device.client.request(request)).await.expect("there is a code");
+    let confirm = ConfirmPickupRequest { group: group(), code: code.into_inner().code };
+    let confirmed = store.confirm_pickup(staff.request(confirm)).await.expect("the goods are handed over");
+    confirmed.into_inner().order.expect("the order")
 }
 
 /// Collected in a store.

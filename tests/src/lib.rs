@@ -13,6 +13,8 @@ mod binary;
 pub mod collector;
 pub mod customer;
 pub mod data;
+pub mod desk;
+pub mod kept;
 pub mod mesh;
 mod ports;
 mod process;
@@ -22,6 +24,7 @@ mod stores;
 mod wait;
 
 pub use customer::Device;
+pub use desk::Desk;
 pub use mesh::{Mesh, Mode, Setup};
 pub use omnimesh::client::Client;
 pub use staff::Issuer;

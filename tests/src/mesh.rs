@@ -243,10 +243,34 @@ impl Mesh {
         redis::cmd("FLUSHALL").exec_async(&mut redis).await.unwrap();
     }
 
+    /// Its database on the Postgres server; none with embedded stores.
+    #[must_use]
+    pub fn database_url(&self) -> Option<String> {
+        self.stores.as_ref().map(Stores::database_url)
+    }
+
+    /// Its Redis; none with embedded stores.
+    #[must_use]
+    pub fn redis_url(&self) -> Option<&str> {
+        self.stores.as_ref().map(Stores::redis_url)
+    }
+
+    /// All that its processes wrote to standard output, as far as they run.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        self.processes.iter().flat_map(Process::out).collect()
+    }
+
     /// All that its processes wrote to standard error, those that have ended included.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.earlier_logs.iter().cloned().chain(self.processes.iter().flat_map(Process::log)).collect()
+    }
+
+    /// How much memory its processes hold, bytes (resident set).
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.processes.iter().map(Process::memory).sum()
     }
 
     /// Nothing in the log says that a task panicked or that a defect was met.

@@ -49,9 +49,22 @@ impl Process {
         .await
     }
 
+    /// What it wrote to standard output.
+    pub(crate) fn out(&self) -> Vec<String> {
+        self.out.lock().unwrap().clone()
+    }
+
     /// What it wrote to standard error.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// How much memory it holds, bytes (resident set).
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        kilobytes.unwrap_or_default() * 1_024
     }
 
     /// Ends it at once, as a power cut would.

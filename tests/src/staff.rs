@@ -1,13 +1,15 @@
-//! An issuer of OIDC tokens for staff, as a retailer's identity provider would be.
+//! Issuers of OIDC tokens for staff and for customers, as a retailer's identity provider would be.
 
 use std::{fs, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use ed25519_dalek::{Signer as _, SigningKey};
 use omnimesh_kit::clock::Clock;
-use serde_json::json;
+use serde_json::{Value, json};
 
-const NAME: &str = "https://staff.example";
+const STAFF: &str = "https://staff.example";
+/// The issuer of the customers' tokens.
+pub const CUSTOMERS: &str = "https://login.example";
 const AUDIENCE: &str = "omnimesh";
 const JWKS: &str = "jwks.json";
 const KEY_ID: &str = "k1";
@@ -16,23 +18,32 @@ const KEY_ID: &str = "k1";
 const SCOPES: &[&str] = &[
     "carts.read",
     "carts.write",
+    "consents.read",
+    "consents.write",
     "fulfillment.write",
+    "handoffs.claim",
     "identity.assert",
     "orders.read",
     "orders.write",
     "payments.write",
+    "profiles.erase",
+    "profiles.export",
+    "profiles.merge",
     "profiles.read",
+    "profiles.write",
+    "returns.read",
+    "returns.write",
     "stock.write",
 ];
 
-/// The issuer.
+/// The issuers: one key for both.
 #[derive(Debug)]
 pub struct Issuer {
     key: SigningKey,
 }
 
 impl Issuer {
-    /// Writes the issuer's public key into the folder.
+    /// Writes the issuers' public key into the folder.
     pub(crate) fn new(folder: &Path) -> Self {
         let key = SigningKey::from_bytes(&[7; 32]);
         let x = B64.encode(key.verifying_key().as_bytes());
@@ -41,23 +52,38 @@ impl Issuer {
         Self { key }
     }
 
-    /// The section of the settings that makes the mesh trust it.
+    /// The sections of the settings that make the mesh trust them.
     pub(crate) fn settings(folder: &Path) -> String {
-        format!(
-            "[[oidc]]\nissuer = {NAME:?}\naudience = [{AUDIENCE:?}]\njwks_file = {:?}\nkind = \"staff\"\n[oidc.roles]\nassociate = {SCOPES:?}\n",
-            folder.join(JWKS)
-        )
+        let section = |name: &str, kind: &str| {
+            let keys = folder.join(JWKS);
+            format!("[[oidc]]\nissuer = {name:?}\naudience = [{AUDIENCE:?}]\njwks_file = {keys:?}\nkind = {kind:?}\n")
+        };
+        let (customers, staff) = (section(CUSTOMERS, "customer"), section(STAFF, "staff"));
+        format!("{customers}{staff}[oidc.roles]\nassociate = {SCOPES:?}\n")
+    }
+
+    /// A token of a customer who logged in.
+    #[must_use]
+    pub fn customer(&self, subject: &str) -> String {
+        self.sign(&json!({"iss": CUSTOMERS, "aud": AUDIENCE, "sub": subject, "exp": expiry()}))
     }
 
     /// A token of an associate who works in these stores.
     #[must_use]
     pub fn associate(&self, subject: &str, stores: &[&str]) -> String {
-        let expiry = Clock::System.now().to_proto().seconds + 600;
-        let claims = json!({
-            "iss": NAME, "aud": AUDIENCE, "sub": subject, "exp": expiry, "roles": ["associate"], "stores": stores,
-        });
+        self.sign(&json!({
+            "iss": STAFF, "aud": AUDIENCE, "sub": subject, "exp": expiry(), "roles": ["associate"], "stores": stores,
+        }))
+    }
+
+    fn sign(&self, claims: &Value) -> String {
         let header = json!({"alg": "EdDSA", "kid": KEY_ID, "typ": "JWT"});
         let input = format!("{}.{}", B64.encode(header.to_string()), B64.encode(claims.to_string()));
         format!("{input}.{}", B64.encode(self.key.sign(input.as_bytes()).to_bytes()))
     }
+}
+
+/// In ten minutes, seconds since the epoch.
+fn expiry() -> i64 {
+    Clock::System.now().to_proto().seconds + 600
 }

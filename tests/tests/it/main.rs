@@ -17,6 +17,7 @@ mod internal;
 mod sessions;
 mod story;
 mod structure;
+mod takeover;
 mod traces;
 
 /// One test per way to run the mesh: `in_every_mode!(a_story_goes_as_told)` calls `a_story_goes_as_told(mode)`.

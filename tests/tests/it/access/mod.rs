@@ -3,23 +3,29 @@
 
 mod request;
 
+use std::collections::BTreeSet;
+
 use omnimesh_kit::auth::{RpcRule, rules};
 use omnimesh_proto::{
     access::v1::{Audience, Ownership},
     carts::v1::Cart,
     common::v1::Channel,
     orders::v1::{
-        DocumentKind, GetOrderRequest, ImportDocument, ImportMode, ImportOrdersRequest, LineKind, Order, OrderLine,
-        get_order_request::Key, order_service_client::OrderServiceClient,
+        DocumentKind, GetOrderRequest, GetReturnRequest, ImportDocument, ImportMode, ImportOrdersRequest, LineKind,
+        LineQuantity, Order, OrderLine, RequestReturnRequest, Return, get_order_request::Key,
+        order_service_client::OrderServiceClient, return_service_client::ReturnServiceClient,
     },
+    profiles::v1::Profile,
     sessions::v1::{
-        ApiKeyKind, CreateApiKeyRequest, GetSessionRequest, ListApiKeysRequest, RevokeApiKeyRequest,
-        api_key_service_client::ApiKeyServiceClient,
+        ApiKeyKind, CreateApiKeyRequest, CreateHandoffResponse, GetHandoffRequest, GetSessionRequest, HandoffScope,
+        HandoffState, ListApiKeysRequest, RevokeApiKeyRequest, api_key_service_client::ApiKeyServiceClient,
+        claim_handoff_request::Proof,
     },
 };
 use omnimesh_tests::{
-    Device, Mesh, Mode, Setup,
-    customer::{pay, pickup, request_id},
+    Desk, Device, Mesh, Mode, Setup,
+    customer::{collect, pay, pickup, request_id},
+    desk::create_key,
     eventually,
     raw::{RawGrpc, Refusal},
 };
@@ -44,6 +50,10 @@ struct Victim {
     order: Order,
     document: String,
     key_id: String,
+    order_return: Return,
+    offer: CreateHandoffResponse,
+    profile: Profile,
+    desk: Desk,
 }
 
 /// Somebody who wants it.
@@ -98,9 +108,10 @@ impl Attacker {
         let mut other = Device::start(mesh, Channel::App).await;
         other.identify(mesh, "other@example.com").await;
         let other_cart = other.add(GLASSES, 1).await.cart_id;
-        let every_scope: Vec<_> = rules().flat_map(|rule| rule.scopes.clone()).collect();
-        let partner = create_key(mesh, ApiKeyKind::Partner, "another-account", &every_scope).await.1;
-        let service = create_key(mesh, ApiKeyKind::Secret, "", &[]).await.1;
+        let every_scope: BTreeSet<_> = rules().flat_map(|rule| rule.scopes.clone()).collect();
+        let every_scope: Vec<_> = every_scope.into_iter().collect();
+        let partner = key(mesh, ApiKeyKind::Partner, "another-account", &every_scope).await.1;
+        let service = key(mesh, ApiKeyKind::Secret, "", &[]).await.1;
         let staff = mesh.issuer().associate("associate-ankara", &[ANKARA]);
         let new = |name, audience, credential: &str, scoped, cart: &str| Self {
             name,
@@ -159,14 +170,23 @@ impl Victim {
         device.identify(mesh, EMAIL).await;
         device.add(TEA, 2).await;
         let cart = device.deliver(pickup(ISTANBUL)).await;
+        let collected = device.order(Device::order_of(&cart, EMAIL)).await;
+        pay(&admin, &collected).await;
+        let collected = collect(&device, &admin, &collected).await;
+        device.add(TEA, 2).await;
+        let cart = device.deliver(pickup(ISTANBUL)).await;
         let order = device.order(Device::order_of(&cart, EMAIL)).await;
         pay(&admin, &order).await;
         let cart = device.add(TEA, 1).await;
         let verification_id = device.verify(mesh, EMAIL).await;
-        let (key_id, partner) = create_key(mesh, ApiKeyKind::Partner, ACCOUNT, &["orders.import".to_owned()]).await;
+        let (key_id, partner) = key(mesh, ApiKeyKind::Partner, ACCOUNT, &["orders.import".to_owned()]).await;
         let document = import_document(&mesh.client(&partner).await).await;
         let order = read_order(&device, &order.order_id).await;
-        Self { device, verification_id, cart, order, document, key_id }
+        let desk = Desk::new(admin);
+        let order_return = return_goods(&device, &collected).await;
+        let offer = device.offer(HandoffScope::Read).await;
+        let profile = desk.profile(&device.session.profile_id).await.unwrap();
+        Self { device, verification_id, cart, order, document, key_id, order_return, offer, profile, desk }
     }
 
     /// What is wrong with an answer.
@@ -184,14 +204,20 @@ impl Victim {
     /// Whether an answer holds anything of the victim's.
     fn is_in(&self, message: &[u8]) -> bool {
         let text = String::from_utf8_lossy(message);
+        self.is_more_than_the_cart_in(message) || text.contains(&self.cart.cart_id)
+    }
+
+    /// Whether an answer holds anything of the victim's besides the cart.
+    fn is_more_than_the_cart_in(&self, message: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(message);
         let session = &self.device.session;
         let marks = [
             EMAIL,
             &session.session_id,
             &session.profile_id,
-            &self.cart.cart_id,
             &self.order.order_id,
             &self.order.number,
+            &self.order_return.return_id,
             &self.document,
         ];
         marks.iter().any(|mark| text.contains(*mark))
@@ -200,6 +226,15 @@ impl Victim {
     async fn assert_untouched(&self) {
         assert_eq!(self.device.cart().await.unwrap(), self.cart);
         assert_eq!(read_order(&self.device, &self.order.order_id).await, self.order);
+        let client = &self.device.client;
+        let request = client.request(GetReturnRequest { return_id: self.order_return.return_id.clone() });
+        let order_return = ReturnServiceClient::new(client.channel()).get_return(request).await.unwrap().into_inner();
+        assert_eq!(order_return.order_return.as_ref(), Some(&self.order_return));
+        assert_eq!(self.desk.profile(&self.profile.profile_id).await.unwrap(), self.profile);
+        let handoff_id = self.offer.handoff.as_ref().unwrap().handoff_id.clone();
+        let request = client.request(GetHandoffRequest { handoff_id });
+        let handoff = self.device.handoffs().get_handoff(request).await.unwrap().into_inner().handoff.unwrap();
+        assert_eq!(handoff.state(), HandoffState::Open, "nobody claimed it");
     }
 }
 
@@ -208,19 +243,28 @@ async fn read_order(device: &Device, order_id: &str) -> Order {
     device.orders().get_order(device.client.request(request)).await.unwrap().into_inner().order.unwrap()
 }
 
-async fn create_key(mesh: &Mesh, kind: ApiKeyKind, account: &str, scopes: &[String]) -> (String, String) {
-    let admin = mesh.admin().await;
+/// A return of one piece, to be brought to the store that sold it.
+async fn return_goods(device: &Device, order: &Order) -> Return {
+    let request = RequestReturnRequest {
+        order_id: order.order_id.clone(),
+        lines: vec![LineQuantity { line_id: order.lines[0].line_id.clone(), quantity: 1 }],
+        reason: "too much".into(),
+        location_id: ISTANBUL.into(),
+        request_id: request_id(),
+    };
+    let mut returns = ReturnServiceClient::new(device.client.channel());
+    let asked = returns.request_return(device.client.request(request)).await.expect("a return is asked for");
+    asked.into_inner().order_return.unwrap()
+}
+
+async fn key(mesh: &Mesh, kind: ApiKeyKind, account: &str, scopes: &[String]) -> (String, String) {
     let request = CreateApiKeyRequest {
         kind: kind.into(),
-        display_name: "test".into(),
         scopes: scopes.to_vec(),
         account_id: account.to_owned(),
-        request_id: request_id(),
         ..CreateApiKeyRequest::default()
     };
-    let mut keys = ApiKeyServiceClient::new(admin.channel());
-    let created = keys.create_api_key(admin.request(request)).await.unwrap().into_inner();
-    (created.api_key.unwrap().key_id, created.secret)
+    create_key(mesh, request).await
 }
 
 /// A partner's document; its order's id.
@@ -249,6 +293,52 @@ async fn import_document(partner: &omnimesh_tests::Client) -> String {
     let answer = answers.message().await.unwrap().unwrap();
     assert!(answer.refusal.is_empty(), "{answer:?}");
     answer.order_id
+}
+
+/// Who was handed a cart to look at, and whoever found the QR code: the cart and nothing else.
+#[tokio::test]
+async fn a_cart_that_was_handed_over_is_all_that_was() {
+    let mesh = Mesh::start(Mode::Embedded).await;
+    let victim = Victim::new(&mesh).await;
+    let anybody = mesh.client(&mesh.publishable_key()).await;
+    let offer = victim.device.offer(HandoffScope::Read).await;
+    let claimed = Device::claim(&anybody, Proof::QrToken(offer.qr_token), Channel::Web, "").await;
+    let (linked, _) = claimed.unwrap();
+    let attacker = Attacker {
+        name: "who was handed the cart",
+        audience: Some(Audience::Customer),
+        credential: linked.token.clone(),
+        scoped: true,
+        cart_id: victim.cart.cart_id.clone(),
+    };
+    let (raw, bearer) = (RawGrpc::new(&mesh.url()), format!("Bearer {}", linked.token));
+    let (mut wrong, mut refused) = (Vec::new(), 0);
+    for rule in rules().filter(|rule| rule.is_public() && rule.audiences.contains(&Audience::Customer)) {
+        let request = Request { victim: &victim, attacker: &attacker, rule }.message(&rule.input);
+        let answer = raw.call(&rule.path, &[("authorization", &bearer)], request.encode_to_vec().into()).await;
+        let method = rule.path.trim_start_matches("/omnimesh.");
+        let right = match (&answer, method) {
+            (Ok(Some(cart)), "carts.v1.CartService/GetCart" | "carts.v1.CartService/WatchCart") => {
+                String::from_utf8_lossy(cart).contains(&victim.cart.cart_id)
+            }
+            (Ok(message), _) => {
+                // Of the profile nothing is shown at all; lists show what the session did itself.
+                let profile = method.starts_with("profiles.");
+                !profile && !message.as_ref().is_some_and(|message| victim.is_more_than_the_cart_in(message))
+            }
+            (Err(refusal), _) => {
+                refused += 1;
+                !matches!(refusal.code, Code::Internal | Code::Unknown)
+            }
+        };
+        if !right {
+            wrong.push(format!("{method}: {answer:?}: {request:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(refused > 20, "only {refused} calls were refused");
+    victim.assert_untouched().await;
+    mesh.assert_no_defect();
 }
 
 #[tokio::test]
@@ -284,8 +374,8 @@ async fn a_tampered_token_is_worth_nothing() {
 #[tokio::test]
 async fn a_revoked_key_is_dead() {
     let mesh = Mesh::start_empty(Setup::new(Mode::Embedded)).await;
-    let (key_id, key) = create_key(&mesh, ApiKeyKind::Admin, "", &[]).await;
-    let client = mesh.client(&key).await;
+    let (key_id, secret) = key(&mesh, ApiKeyKind::Admin, "", &[]).await;
+    let client = mesh.client(&secret).await;
     let mut keys = ApiKeyServiceClient::new(client.channel());
     keys.list_api_keys(client.request(ListApiKeysRequest::default())).await.expect("a new key is good");
 

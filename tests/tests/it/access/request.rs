@@ -21,7 +21,12 @@ impl Request<'_> {
             // Of a choice the one that names the resource, else the first.
             let first = |field: &FieldDescriptor| field.containing_oneof().and_then(|oneof| oneof.fields().next());
             let is_chosen = first(&field).is_none_or(|first| first == field);
-            if is_chosen && let Some(value) = self.value(&field) {
+            // Consents of a profile or of an address: these of the profile.
+            let is_other = descriptor.name() == "ListConsentsRequest" && field.name() == "address";
+            if is_chosen
+                && !is_other
+                && let Some(value) = self.value(&field)
+            {
                 message.set_field(&field, value);
             }
         }
@@ -65,6 +70,12 @@ impl Request<'_> {
             "profile_id" => &victim.device.session.profile_id,
             "session_id" => &victim.device.session.session_id,
             "verification_id" => &victim.verification_id,
+            "return_id" => &victim.order_return.return_id,
+            "handoff_id" => &victim.offer.handoff.as_ref()?.handoff_id,
+            "qr_token" => &victim.device.token,
+            "customer_ref" | "source" | "source_id" | "text_version" | "evidence" => "test",
+            "birth_date" => "1984-05-17",
+            "query" => &victim.order.number,
             "key_id" => &victim.key_id,
             "line_id" => &victim.cart.lines[0].line_id,
             "account_id" => ACCOUNT,

@@ -6,16 +6,32 @@ use tonic::Code;
 
 use crate::demo::{ISTANBUL, TEA};
 
+const ACCEPT_SUGGESTION: &str = "/omnimesh.profiles.v1.ProfileService/AcceptMergeSuggestion";
 const ADD_LINE: &str = "/omnimesh.carts.v1.CartService/AddLine";
 const ADJUST_STOCK: &str = "/omnimesh.catalog.v1.StockService/AdjustStock";
 const CHANGE_LINE: &str = "/omnimesh.carts.v1.CartService/ChangeLine";
+const CHECK_CONSENT: &str = "/omnimesh.profiles.v1.ConsentService/CheckConsent";
+const CLAIM_HANDOFF: &str = "/omnimesh.sessions.v1.HandoffService/ClaimHandoff";
+const CREATE_HANDOFF: &str = "/omnimesh.sessions.v1.HandoffService/CreateHandoff";
+const ERASE_PROFILE: &str = "/omnimesh.profiles.v1.ProfileService/EraseProfile";
 const GET_CART: &str = "/omnimesh.carts.v1.CartService/GetCart";
 const GET_ORDER: &str = "/omnimesh.orders.v1.OrderService/GetOrder";
 const GET_PRODUCT: &str = "/omnimesh.catalog.v1.CatalogService/GetProduct";
+const GET_PROFILE: &str = "/omnimesh.profiles.v1.ProfileService/GetProfile";
+const GET_RETURN: &str = "/omnimesh.orders.v1.ReturnService/GetReturn";
 const GET_SESSION: &str = "/omnimesh.sessions.v1.SessionService/GetSession";
 const LIST_ORDERS: &str = "/omnimesh.orders.v1.OrderService/ListOrders";
+const GET_VIEW: &str = "/omnimesh.profiles.v1.CustomerViewService/GetCustomerView";
+const LIST_SUGGESTIONS: &str = "/omnimesh.profiles.v1.ProfileService/ListMergeSuggestions";
+const MERGE_PROFILES: &str = "/omnimesh.profiles.v1.ProfileService/MergeProfiles";
 const PLACE_ORDER: &str = "/omnimesh.orders.v1.OrderService/PlaceOrder";
+const RECORD_ASSERTIONS: &str = "/omnimesh.profiles.v1.ProfileService/RecordAssertions";
+const RECORD_CONSENT: &str = "/omnimesh.profiles.v1.ConsentService/RecordConsent";
+const RECORD_INTERACTION: &str = "/omnimesh.profiles.v1.TimelineService/RecordInteraction";
 const RECORD_PAYMENT: &str = "/omnimesh.orders.v1.PaymentService/RecordPayment";
+const REQUEST_RETURN: &str = "/omnimesh.orders.v1.ReturnService/RequestReturn";
+const SEARCH_PROFILES: &str = "/omnimesh.profiles.v1.ProfileService/SearchProfiles";
+const SPLIT_PROFILE: &str = "/omnimesh.profiles.v1.ProfileService/SplitProfile";
 const START_VERIFICATION: &str = "/omnimesh.sessions.v1.SessionService/StartVerification";
 
 /// What the calls are about.
@@ -26,9 +42,17 @@ pub(super) struct World {
     pub(super) publishable: String,
     /// A line of the customer's cart, whose version is 2.
     pub(super) line_id: String,
-    /// An order of the customer's that is not paid.
+    /// An order of the customer's that is not paid, and a line of it.
     pub(super) order_id: String,
+    pub(super) order_line_id: String,
+    /// A profile that stands alone.
+    pub(super) profile_id: String,
 }
+
+/// Profiles, returns and suggestions that never were.
+const NO_PROFILE: &str = "profile_01k00000000000000000000000";
+const NO_RETURN: &str = "return_01k00000000000000000000000";
+const NO_SUGGESTION: &str = "suggestion_01k00000000000000000000000";
 
 /// A call that is wrong, and what it must come to.
 pub(super) struct Case {
@@ -79,6 +103,10 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     let mut cases = credentials(world);
     cases.extend(carts(world));
     cases.extend(orders(world));
+    cases.extend(returns(world));
+    cases.extend(handoffs(world));
+    cases.extend(profiles(world));
+    cases.extend(consents(world));
     cases.extend(others(world));
     cases
 }
@@ -156,5 +184,81 @@ fn others(world: &World) -> Vec<Case> {
         customer("an unknown product", GET_PRODUCT, json!({"sku": "NO-SUCH"})).is(Code::NotFound, "NOT_FOUND"),
         Case::new("less than there is", ADJUST_STOCK, Some(&world.admin), taken)
             .is(Code::FailedPrecondition, "OUT_OF_STOCK"),
+    ]
+}
+
+fn returns(world: &World) -> Vec<Case> {
+    let customer = |what, path, body| Case::new(what, path, Some(&world.customer), body);
+    let line = |quantity: &str| json!([{"lineId": world.order_line_id, "quantity": quantity}]);
+    let returned = |what, lines: Value, reason: &str| {
+        customer(what, REQUEST_RETURN, json!({"orderId": world.order_id, "lines": lines, "reason": reason}))
+    };
+    vec![
+        returned("goods that nobody has yet", line("1"), "stale").is(Code::FailedPrecondition, "NOT_RETURNABLE"),
+        returned("nothing to return", json!([]), "stale").names("lines"),
+        returned("a return without a reason", line("1"), "").names("reason"),
+        customer("an unknown return", GET_RETURN, json!({"returnId": NO_RETURN})).is(Code::NotFound, "NOT_FOUND"),
+        customer("an order for a return", GET_RETURN, json!({"returnId": world.order_id})).names("return_id"),
+    ]
+}
+
+fn handoffs(world: &World) -> Vec<Case> {
+    let claim = |what, body| Case::new(what, CLAIM_HANDOFF, Some(&world.publishable), body);
+    let unknown = json!({"code": "ZZZZZZZZ", "channel": "CHANNEL_WEB", "deviceClass": "DEVICE_CLASS_MOBILE"});
+    let nothing = json!({"channel": "CHANNEL_WEB", "deviceClass": "DEVICE_CLASS_MOBILE"});
+    vec![
+        Case::new("an offer of nothing", CREATE_HANDOFF, Some(&world.customer), json!({})).names("scope"),
+        claim("a claim of nothing", nothing).names("proof"),
+        claim("a code that was never given", unknown).is(Code::InvalidArgument, "CODE_WRONG"),
+    ]
+}
+
+fn profiles(world: &World) -> Vec<Case> {
+    let admin = |what, path, body| Case::new(what, path, Some(&world.admin), body);
+    let merge = |what, other: &str, reason: &str| {
+        let body = json!({"profileId": world.profile_id, "otherProfileId": other, "reason": reason});
+        admin(what, MERGE_PROFILES, body)
+    };
+    let split = json!({"profileId": world.profile_id, "leavingProfileIds": [world.profile_id], "reason": "two"});
+    let record =
+        |what, claims: Value| admin(what, RECORD_ASSERTIONS, json!({"channel": "CHANNEL_STORE", "claims": claims}));
+    vec![
+        admin("an unknown profile", GET_PROFILE, json!({"profileId": NO_PROFILE})).is(Code::NotFound, "NOT_FOUND"),
+        admin("an order for a profile", GET_PROFILE, json!({"profileId": world.order_id})).names("profile_id"),
+        admin("a view of nobody", GET_VIEW, json!({"profileId": NO_PROFILE})).is(Code::NotFound, "NOT_FOUND"),
+        admin("a search for a letter", SEARCH_PROFILES, json!({"query": "a"})).names("query"),
+        record("nothing said", json!({})).names("claims"),
+        record("an identifier of no kind", json!({"identifiers": [{"value": "1"}]})).names("claims.identifiers[0]"),
+        record("too many phones", json!({"phones": vec!["+905321112233"; 11]})).names("claims.phones"),
+        merge("a merge without a reason", NO_PROFILE, "").names("reason"),
+        merge("a merge with nobody", NO_PROFILE, "same").is(Code::NotFound, "NOT_FOUND"),
+        admin("one that can't be split", SPLIT_PROFILE, split).is(Code::FailedPrecondition, "NOTHING_TO_SPLIT"),
+        admin("an unknown suggestion", ACCEPT_SUGGESTION, json!({"suggestionId": NO_SUGGESTION}))
+            .is(Code::NotFound, "NOT_FOUND"),
+        admin("a page token that is none", LIST_SUGGESTIONS, json!({"pageToken": "nonsense"}))
+            .is(Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
+        admin("an erasure without a reason", ERASE_PROFILE, json!({"profileId": world.profile_id})).names("reason"),
+    ]
+}
+
+fn consents(world: &World) -> Vec<Case> {
+    let admin = |what, path, body| Case::new(what, path, Some(&world.admin), body);
+    let consent = |evidence: &str, address: Value| {
+        json!({"consent": {
+            "address": address, "purpose": "CONSENT_PURPOSE_MARKETING", "channel": "CONSENT_CHANNEL_EMAIL",
+            "decision": "CONSENT_DECISION_GRANT", "textVersion": "v1", "evidence": evidence,
+        }})
+    };
+    let mail = json!({"email": "a@example.com"});
+    let interaction = json!({
+        "profileId": world.profile_id, "source": "pbx", "sourceId": "1", "channel": "CHANNEL_CALL_CENTER",
+        "kind": "INTERACTION_KIND_ORDER_PLACED",
+    });
+    vec![
+        admin("a grant without proof", RECORD_CONSENT, consent("", mail.clone())).names("consent.evidence"),
+        admin("a grant of no address", RECORD_CONSENT, consent("form 1", Value::Null)).names("consent.address"),
+        admin("a check for no purpose", CHECK_CONSENT, json!({"address": mail, "channel": "CONSENT_CHANNEL_EMAIL"}))
+            .names("purpose"),
+        admin("what the mesh tells itself", RECORD_INTERACTION, interaction).names("kind"),
     ]
 }

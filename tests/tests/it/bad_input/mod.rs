@@ -29,13 +29,17 @@ async fn each_wrong_call_has_its_code_reason_and_details() {
     let ended = Device::start(&mesh, Channel::Web).await;
     let end = EndSessionRequest { session_id: String::new() };
     ended.sessions().end_session(ended.client.request(end)).await.unwrap();
+    let mut identified = Device::start(&mesh, Channel::App).await;
+    identified.identify(&mesh, "b@example.com").await;
     let world = World {
         customer: device.token.clone(),
         ended: ended.token,
         admin: mesh.admin_key(),
         publishable: mesh.publishable_key(),
         line_id: cart.lines[0].line_id.clone(),
+        order_line_id: order.lines[0].line_id.clone(),
         order_id: order.order_id,
+        profile_id: identified.session.profile_id,
     };
 
     let raw = RawGrpc::new(&mesh.url());
