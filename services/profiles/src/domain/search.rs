@@ -77,6 +77,18 @@ fn reversed_digits(phone: &str, country: &str) -> String {
     digits.trim_start_matches('0').chars().rev().collect()
 }
 
+/// What digits may be the end of, from the last to the first.
+fn ends(text: &str, country: &str) -> Vec<String> {
+    let typed: String = text.chars().filter(char::is_ascii_digit).collect();
+    let reversed = |digits: &str| digits.chars().rev().collect();
+    let mut ends = vec![reversed(&typed), reversed(typed.trim_start_matches('0')), reversed_digits(text, country)];
+    // A short end may begin with a zero; a trunk prefix stands before a long number only.
+    ends.retain(|end: &String| end.len() == typed.len() || end.len() >= 7);
+    ends.sort();
+    ends.dedup();
+    ends
+}
+
 /// Letters and digits alone, folded.
 pub(crate) fn compact(text: &str) -> String {
     fold(text).chars().filter(|c| c.is_alphanumeric()).collect()
@@ -143,8 +155,8 @@ fn is_one_slip(a: &[char], b: &[char]) -> bool {
 pub(crate) struct Query {
     /// Words of a name, the longest first.
     pub(crate) words: Vec<String>,
-    /// The end of a phone number, from its last digit.
-    pub(crate) phone: Option<String>,
+    /// What may be the end of a phone number, from its last digit: as it was typed, and without the zeros of a trunk prefix.
+    pub(crate) phones: Vec<String>,
     /// The beginning of an e-mail address.
     pub(crate) email: Option<String>,
     /// A loyalty card or its beginning, or the number of an order.
@@ -165,7 +177,7 @@ impl Query {
         words.dedup();
         Self {
             words,
-            phone: (phone_like && digits >= 4).then(|| reversed_digits(text, country)).filter(long),
+            phones: if phone_like && digits >= 4 { ends(text, country) } else { Vec::new() },
             email: (one_word && !phone_like && folded.chars().count() >= 3).then(|| folded.clone()),
             number: Some(compact).filter(|text| long(text) && digits > 0 && !folded.contains('@')),
         }
@@ -218,11 +230,13 @@ mod tests {
     fn queries_mean_what_they_look_like() {
         let parse = |text| Query::parse(text, "TR");
         assert_eq!(parse("ayşe YILMAZ").words, ["yilmaz", "ayse"]);
-        assert_eq!(parse("0532 123 45 67").phone.as_deref(), Some("765432123509"));
-        assert_eq!(parse("+90 (0) 532 123 45 67").phone.as_deref(), Some("765432123509"));
-        assert_eq!(parse("4567").phone.as_deref(), Some("7654"));
-        assert_eq!(parse("4567").words, Vec::<String>::new());
-        assert_eq!(parse("567").phone, None);
+        for whole in ["0532 123 45 67", "+90 (0) 532 123 45 67", "0090 532 1234567"] {
+            assert!(parse(whole).phones.contains(&"765432123509".to_owned()), "{whole}");
+        }
+        // In national form of whatever country.
+        assert_eq!(parse("030 1234 9876").phones, ["6789432103", "67894321030", "678943210309"]);
+        assert_eq!((parse("4567").phones, parse("0249").phones), (vec!["7654".to_owned()], vec!["9420".to_owned()]));
+        assert_eq!((parse("4567").words, parse("567").phones), (Vec::new(), Vec::<String>::new()));
         assert_eq!(parse("Ayse@sh").email.as_deref(), Some("ayse@sh"));
         assert_eq!(parse("Ayse@sh").words, Vec::<String>::new());
         assert_eq!(parse("AB-12 34").number.as_deref(), Some("ab1234"));

@@ -102,17 +102,13 @@ async fn find(conn: &mut Conn, query: &Query, wanted: i64) -> Result<Vec<(Profil
     if let Some(number) = &query.number {
         found.add(0, MatchField::OrderNumber, view::order_owners(conn, number).await?);
     }
-    let beginnings = [
-        (MatchField::LoyaltyCard, &query.number),
-        (MatchField::Email, &query.email),
-        (MatchField::Phone, &query.phone),
-    ];
-    for (field, text) in beginnings {
-        if let Some(text) = text {
-            let whole = search::in_range(conn, field, (text, &right_after(text)), limit).await?;
-            found.add(0, field, whole);
-            found.add(2, field, search::in_range(conn, field, (text, &after(text)), limit).await?);
-        }
+    let cards = query.number.iter().map(|text| (MatchField::LoyaltyCard, text));
+    let emails = query.email.iter().map(|text| (MatchField::Email, text));
+    let phones = query.phones.iter().map(|text| (MatchField::Phone, text));
+    for (field, text) in cards.chain(emails).chain(phones) {
+        let whole = search::in_range(conn, field, (text, &right_after(text)), limit).await?;
+        found.add(0, field, whole);
+        found.add(2, field, search::in_range(conn, field, (text, &after(text)), limit).await?);
     }
     by_name(conn, &query.words, limit, &mut found).await?;
     found.customers(conn).await

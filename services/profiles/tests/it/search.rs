@@ -63,7 +63,7 @@ async fn by_whatever_is_remembered() {
         let ayse = world.claim("1", ayse).await.to_string();
         let mehmet = world.claim("2", claims("YILDIZ, Mehmetcan", "mc@post.example", "+49 30 1234 9876", "")).await;
         let mehmet = mehmet.to_string();
-        let isik = world.claim("3", claims("Işık Öğün", "", "", "")).await.to_string();
+        let isik = world.claim("3", claims("Işık Öğün", "", "+905330000042", "")).await.to_string();
         use MatchField::{Email, LoyaltyCard, Name, OrderNumber, Phone};
         let table: &[(&str, &str, MatchField)] = &[
             ("ayşe", &ayse, Name),
@@ -85,6 +85,8 @@ async fn by_whatever_is_remembered() {
             ("4567", &ayse, Phone),
             ("1234567", &ayse, Phone),
             ("9876", &mehmet, Phone),
+            ("030 1234 9876", &mehmet, Phone),
+            ("0042", &isik, Phone),
             ("Ayse.Yilmaz@shop.example", &ayse, Email),
             ("ayse.yil", &ayse, Email),
             ("mc@", &mehmet, Email),
