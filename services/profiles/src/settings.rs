@@ -21,7 +21,7 @@ pub struct ProfilesSettings {
     pub blocked: Texts,
     /// A claimed value that comes to more customers than this within an hour is not compared any more.
     pub quarantine_above: u32,
-    /// Suggests a merge above so many thousandths of a bit of evidence.
+    /// Suggests a merge above so many thousandths of a bit of evidence: at 0, two records are as likely of one person as not.
     pub suggest_above: i32,
     /// Merges above so many thousandths of a bit of evidence; absent: never.
     pub auto_merge_above: Option<i32>,
@@ -42,7 +42,7 @@ impl Default for ProfilesSettings {
                     .into(),
             ),
             quarantine_above: 10,
-            suggest_above: 3_000,
+            suggest_above: -1_000,
             auto_merge_above: None,
             consents: ConsentSettings::default(),
         }
@@ -92,7 +92,7 @@ mod tests {
         for bad in [
             ProfilesSettings { country: "tr".to_owned(), ..settings.clone() },
             ProfilesSettings { limits: [("shoe_size".to_owned(), 1)].into(), ..settings.clone() },
-            ProfilesSettings { auto_merge_above: Some(0), ..settings.clone() },
+            ProfilesSettings { auto_merge_above: Some(-2_000), ..settings.clone() },
             ProfilesSettings { quarantine_above: 0, ..settings.clone() },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");

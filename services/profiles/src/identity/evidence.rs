@@ -77,6 +77,10 @@ pub(crate) struct Matches {
     pub(crate) suggestions: Vec<Match>,
     /// The customers among them that have a proved identifier.
     pub(crate) verified: BTreeSet<ProfileId>,
+    /// The customers among them who can't be the record's, though both have one card: it was lent, or read wrong.
+    pub(crate) contradicted: BTreeSet<ProfileId>,
+    /// Pairs of customers who hold one card and can't be one.
+    pub(crate) contradicting: BTreeSet<(ProfileId, ProfileId)>,
 }
 
 impl Evidence {
@@ -122,12 +126,13 @@ impl Evidence {
         self.roots.iter().copied()
     }
 
-    /// Weighs them up. `without` are customers that the record's is kept apart from.
+    /// Weighs them up. `without` are customers that the record's is kept apart from, `proving` those who hold what it proves.
     pub(crate) async fn weigh(
         &self,
         app: &Inner,
         tx: &mut Tx,
         without: &BTreeSet<ProfileId>,
+        proving: &BTreeSet<ProfileId>,
         may_merge: bool,
     ) -> Result<Matches, Error> {
         let roots: Vec<Uuid> = self.roots.iter().filter(|root| !without.contains(root)).map(|root| root.0).collect();
@@ -170,7 +175,20 @@ impl Evidence {
             terms: link.evidence.terms.iter().map(terms::of).collect(),
         };
         let (joins, suggestions) = (joins.iter().map(found).collect(), suggestions.iter().map(found).collect());
-        Ok(Matches { joins, suggestions, verified })
+        let contradicts = |(_, root, features): &(ProfileId, ProfileId, Features)| {
+            matching::contradict(&self.features, features).then_some(*root)
+        };
+        let contradicted = known.values().filter_map(contradicts).collect();
+        let holders: Vec<_> = known.values().filter(|(_, root, _)| proving.contains(root)).collect();
+        let mut contradicting = BTreeSet::new();
+        for (_, one, features) in &holders {
+            for (_, other, others) in holders.iter().filter(|(_, other, _)| other > one) {
+                if !contradicting.contains(&(*one, *other)) && matching::contradict(features, others) {
+                    contradicting.extend([(*one, *other), (*other, *one)]);
+                }
+            }
+        }
+        Ok(Matches { joins, suggestions, verified, contradicted, contradicting })
     }
 
     /// The index keys as they are stored beside the record.

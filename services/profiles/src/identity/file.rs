@@ -143,6 +143,8 @@ struct Reason {
     /// The profile of the other that shows it.
     profile: ProfileId,
     evidence: Vec<omnimesh_proto::profiles::v1::EvidenceTerm>,
+    /// Nothing but a card, which people lend.
+    by_card: bool,
 }
 
 /// A record on its way.
@@ -188,7 +190,10 @@ impl<'a> Filing<'a> {
         for holder in holders.iter().filter(|holder| holder.root != root) {
             let held = record.held.iter().find(|held| held.hash == holder.hash);
             let evidence = held.map(|held| terms::same_identifier(name(held))).into_iter().collect();
-            proving.entry(holder.root).or_insert(Reason { profile: holder.profile, evidence });
+            let lent = held.is_some_and(|held| held.identifier.kind == i32::from(IdentifierType::LoyaltyCard));
+            let reason =
+                proving.entry(holder.root).or_insert(Reason { profile: holder.profile, evidence, by_card: true });
+            reason.by_card &= lent;
         }
         let person = without_shared(tx, record).await?;
         let evidence = Evidence::find(app, tx, &person).await?;
@@ -196,7 +201,8 @@ impl<'a> Filing<'a> {
         let apart =
             if all.len() > 1 { merges::apart(tx, all.iter().map(|root| root.0).collect()).await? } else { Vec::new() };
         let away = apart.iter().filter(|(one, _)| *one == root).map(|(_, other)| *other).collect();
-        let matches = evidence.weigh(app, tx, &away, record.may_merge).await?;
+        let holding = proving.keys().copied().chain([root]).collect();
+        let matches = evidence.weigh(app, tx, &away, &holding, record.may_merge).await?;
         let home = Node { id: root, created_at: now, verified_at: None, version: 1, erased: false };
         Ok(Self {
             record,
@@ -222,7 +228,7 @@ impl<'a> Filing<'a> {
     async fn add_named(&mut self, tx: &mut Tx, source: ProfileId, named: ProfileId, trust: Trust) -> Result<(), Error> {
         let root = customers::root(tx, named).await?;
         if named != source && root != self.home.id && trust == Trust::Asserted {
-            self.proving.entry(root).or_insert(Reason { profile: named, evidence: Vec::new() });
+            self.proving.entry(root).or_insert(Reason { profile: named, evidence: Vec::new(), by_card: false });
             self.apart.extend(merges::apart(tx, uuids(&[root, self.home.id])).await?);
         }
         Ok(())
@@ -328,11 +334,14 @@ impl<'a> Filing<'a> {
     async fn join_proved(&mut self, app: &Inner, tx: &mut Tx, call: &Call) -> Result<(), Error> {
         let mut proving: Vec<(ProfileId, Reason)> = std::mem::take(&mut self.proving).into_iter().collect();
         proving.sort_by_key(|(root, _)| self.nodes.get(root).map(Node::rank));
-        for (root, Reason { profile, evidence }) in proving {
+        for (root, Reason { profile, evidence, by_card }) in proving {
             if self.is_apart(root) {
                 continue;
             }
-            if self.is_vetoed(app, root) || !self.is_bound(tx, root).await? {
+            let lent = by_card
+                && (self.matches.contradicted.contains(&root)
+                    || self.homes.iter().any(|home| self.matches.contradicting.contains(&(*home, root))));
+            if lent || self.is_vetoed(app, root) || !self.is_bound(tx, root).await? {
                 self.raise.push(Match { root, profile, weight: 0, terms: evidence });
                 continue;
             }

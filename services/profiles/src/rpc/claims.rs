@@ -88,7 +88,7 @@ pub(super) async fn read(
         claims: encoded,
         trust,
         occurred_at,
-        person: person(&claims, source, customer, foreign, trust == Trust::Asserted, &held, app),
+        person: person(&claims, source, customer, foreign, trust == Trust::Asserted && source.knows(), &held, app),
         held,
         said,
         may_merge: !customer,
@@ -169,6 +169,12 @@ fn check(claims: &Claims, has_token: bool) -> Result<(), Fault> {
 }
 
 impl Source {
+    /// Whether systems of the channel know whom they speak of; of what comes by message they know what was written.
+    fn knows(&self) -> bool {
+        use Channel::{App, CallCenter, Kiosk, Store, Web};
+        matches!(self.channel, Web | App | CallCenter | Store | Kiosk)
+    }
+
     /// The channel, or the account at it: what login ids and marketplaces' aliases are good within.
     fn realm(&self) -> String {
         let text = if self.account_id.is_empty() {

@@ -73,7 +73,7 @@ async fn erase(app: &App, tx: &mut Tx, call: &Call, root: ProfileId, reason: &st
     let event = ProfileErased {
         erasure_id: id.to_string(),
         profile_ids: members.iter().map(ToString::to_string).collect(),
-        source_keys: sources.iter().map(|hash| hash.as_bytes().to_vec().into()).collect(),
+        source_keys: sources.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
     };
     let number = profiles::count_event(tx, root, 0).await?;
     outbox::append(tx, call, &root.to_string(), number, &event).await?;

@@ -21,7 +21,7 @@ mod weights;
 
 pub(crate) use decide::{Candidate, Decision, Link, Rules, decide};
 pub(crate) use frequency::Frequencies;
-pub(crate) use keys::{Key, KeyKind};
-pub(crate) use level::{Evidence, Level, Term, TermKind};
+pub(crate) use keys::Key;
+pub(crate) use level::{Level, Term, TermKind};
 pub(crate) use person::{Features, Person};
-pub(crate) use score::{contradict, score};
+pub(crate) use score::contradict;

@@ -2,7 +2,7 @@
 
 use super::{
     compare::Findings,
-    frequency::{Frequencies, Rarity},
+    frequency::Rarity,
     level::{Evidence, Level, Term, TermKind},
     person::Features,
     weights,
@@ -15,7 +15,8 @@ pub(super) fn is_named(level: Level) -> bool {
 
 /// Evidence for two records being of one person.
 #[must_use]
-pub(crate) fn score(new: &Features, other: &Features, frequencies: &Frequencies) -> Evidence {
+#[cfg(test)]
+pub(crate) fn score(new: &Features, other: &Features, frequencies: &super::frequency::Frequencies) -> Evidence {
     let findings = Findings::of(new, other);
     let own = u64::from(is_named(findings.level(TermKind::Name)));
     evidence(&findings, frequencies.rarity(new).without(own), frequencies.records())
@@ -65,7 +66,7 @@ pub(crate) fn contradict(a: &Features, b: &Features) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::matching::Person;
+    use crate::domain::matching::{Frequencies, Person};
 
     #[test]
     fn evidence_is_told_term_by_term_and_adds_up() {

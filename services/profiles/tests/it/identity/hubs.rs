@@ -49,7 +49,7 @@ async fn a_hub_of_thousands_stays_capped() {
 
 fn median(times: &mut [Duration]) -> Duration {
     times.sort();
-    times[times.len() / 2]
+    times.get(times.len() / 2).copied().unwrap()
 }
 
 /// Words that are different enough not to be slips of each other.
@@ -59,7 +59,7 @@ pub(super) fn word(n: usize) -> String {
     let mut n = n.wrapping_mul(2_654_435_761) % 65_536;
     let mut word = String::new();
     for _ in 0..4 {
-        word.push_str(SYLLABLES[n % 16]);
+        word.push_str(SYLLABLES.get(n % 16).unwrap());
         n /= 16;
     }
     word

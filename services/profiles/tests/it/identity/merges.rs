@@ -10,7 +10,6 @@ use omnimesh_proto::{
         ProfilesMerged,
     },
 };
-use prost::{Message as _, Name as _};
 
 use super::{ALL, id, outcome, said};
 use crate::world::{World, reason, service, worlds};
@@ -170,5 +169,19 @@ async fn many_at_once_lose_nothing() {
             }
             assert_eq!(world.get(&root).await.unwrap().merges.len(), 7);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_was_lent_is_suggested() {
+    for world in worlds().await {
+        let ada = world.record(said(Store, "R-1").name("Ayşegül Karaosmanoğlu").card("805520000353")).await;
+        world.db.clock.advance(Duration::from_secs(1));
+        let son = world.record(said(Store, "R-2").name("Zübeyde Hacıbektaşoğlu").card("805520000353")).await;
+        assert_ne!(id(&son), id(&ada));
+        assert_eq!(son.suggestion_ids.len(), 1);
+        // With nothing that speaks against it, a card is proof.
+        assert_eq!(id(&world.record(said(Web, "W-1").card("805520000353")).await), id(&ada));
+        assert_eq!(world.root(&id(&son)).await, id(&son));
     }
 }
