@@ -11,14 +11,17 @@
 mod access;
 mod bad_input;
 mod command_line;
+mod erasure;
 mod idempotency;
 mod import;
 mod internal;
+mod one_customer;
 mod sessions;
 mod story;
 mod structure;
 mod takeover;
 mod traces;
+mod wrong_merges;
 
 /// One test per way to run the mesh: `in_every_mode!(a_story_goes_as_told)` calls `a_story_goes_as_told(mode)`.
 macro_rules! in_every_mode {
@@ -52,4 +55,8 @@ mod demo {
     pub(crate) const TEA: &str = "TEA-RIZE-500";
     pub(crate) const GLASSES: &str = "TEA-GLASS-6";
     pub(crate) const COFFEE: &str = "COFFEE-250";
+    pub(crate) const TEAPOT: &str = "TEAPOT-2L";
+    pub(crate) const LOKUM: &str = "LOKUM-500";
+    pub(crate) const TOWEL: &str = "TOWEL-PESHTEMAL";
+    pub(crate) const SOAP: &str = "SOAP-OLIVE-4";
 }
