@@ -20,10 +20,11 @@ fn path() -> PathBuf {
     path
 }
 
-/// `target/<profile>/omnimesh`; the tests are in `target/<profile>/deps`.
+/// `target/<profile>/omnimesh`; programs are beside it, and tests in `target/<profile>/deps`.
 fn beside() -> PathBuf {
-    let test = env::current_exe().expect("the test knows where it is");
-    let profile = test.parent().and_then(Path::parent).expect("tests are built into target/<profile>/deps");
+    let program = env::current_exe().expect("the program knows where it is");
+    let folder = program.parent().expect("a program is in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().expect("deps is in a folder") } else { folder };
     profile.join("omnimesh")
 }
 

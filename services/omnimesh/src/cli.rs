@@ -35,12 +35,16 @@ pub enum Command {
     Key(KeyArgs),
     /// Events that a service could not take: list them, and give them their effect once the cause is mended.
     Events(EventsArgs),
-    /// Read products or orders from a CSV file (also .gz) into a running mesh.
+    /// Read products, orders or customer records from a CSV file (also .gz) into a running mesh.
     Import(ImportArgs),
     /// Write orders of a running mesh as JSON lines.
     Export(ExportArgs),
+    /// Customers of a running mesh: look at one, merge two, split one again, and see which may be one.
+    Profile(ProfileArgs),
     /// Figures of a running mesh's order book.
     Report(ReportArgs),
+    /// Stand-ins of systems that the mesh talks to, to try it with.
+    Sandbox(SandboxArgs),
     /// Play a customer's story over five channels against a running mesh, and print every step.
     Tour(TourArgs),
 }
@@ -223,6 +227,8 @@ pub enum ImportCommand {
         #[arg(long, value_enum, default_value_t = ModeArg::Historical)]
         mode: ModeArg,
     },
+    /// Customer records: what each channel knows of a person, a row a record.
+    Profiles(ImportFileArgs),
 }
 
 /// A file to import.
@@ -276,6 +282,81 @@ pub enum ExportCommand {
     },
 }
 
+/// Customers.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ProfileCommand,
+}
+
+/// What to do with customers.
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Show a customer: what they are known by, how strongly, and which merges hold the profile together.
+    Show {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// A profile id, or words to search for: a name, phone, e-mail address, loyalty card or order number.
+        #[arg(required = true)]
+        query: Vec<String>,
+        /// Print JSON in place of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make two profiles one customer.
+    Merge {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// One profile.
+        profile_id: String,
+        /// The other.
+        other_profile_id: String,
+        /// Why; it is kept with the merge.
+        #[arg(long)]
+        reason: String,
+        /// Merge although they hold different cards or the like, of which a person has one.
+        #[arg(long)]
+        override_veto: bool,
+    },
+    /// Take a customer apart again: the named profiles leave, and are not joined again by the mesh.
+    Split {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// The customer.
+        profile_id: String,
+        /// Profiles that leave, as `show` lists them.
+        leaving: Vec<String>,
+        /// A merge to undo, as `show` lists it, in place of profiles that leave.
+        #[arg(long, conflicts_with = "leaving", required_unless_present = "leaving")]
+        merge: Option<String>,
+        /// Why; it is kept with the split.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Pairs of profiles that may be one customer, with the evidence; accept one or keep it apart for ever.
+    Suggestions {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// Only about this profile.
+        #[arg(long, default_value = "")]
+        profile: String,
+        /// How many to list at the most.
+        #[arg(long, default_value_t = 20)]
+        limit: u16,
+        /// Merge the two of this suggestion.
+        #[arg(long, value_name = "SUGGESTION", conflicts_with = "reject")]
+        accept: Option<String>,
+        /// Keep the two of this suggestion apart for ever.
+        #[arg(long, value_name = "SUGGESTION")]
+        reject: Option<String>,
+    },
+}
+
 /// What to report.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
@@ -301,6 +382,25 @@ pub enum ReportCommand {
         /// Only documents of this channel account or imported system.
         #[arg(long, default_value = "")]
         account: String,
+    },
+}
+
+/// Stand-ins.
+#[derive(Args, Debug)]
+pub struct SandboxArgs {
+    /// Of what.
+    #[command(subcommand)]
+    pub command: SandboxCommand,
+}
+
+/// What there is a stand-in of.
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// İYS, Türkiye's registry of consents: takes consents, answers for them, and has outages at will.
+    Iys {
+        /// Where it listens.
+        #[arg(long, default_value = "127.0.0.1:8090")]
+        listen: SocketAddr,
     },
 }
 

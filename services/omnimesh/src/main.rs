@@ -73,10 +73,18 @@ async fn run(cli: Cli) -> Result<bool> {
             };
             true
         }
+        Command::Profile(args) => {
+            commands::profile(args.command, &mut out).await?;
+            true
+        }
         Command::Report(args) => {
             let ReportCommand::Sales { client, json, currency, account } = args.command;
             let client = Client::connect(&client).await?;
             commands::report_sales(&client, &account, currency.as_deref(), json, &mut out).await?;
+            true
+        }
+        Command::Sandbox(args) => {
+            commands::sandbox(args.command, &mut out).await?;
             true
         }
         Command::Tour(args) => {

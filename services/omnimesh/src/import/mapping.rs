@@ -1,6 +1,6 @@
 //! The mapping file: which column of a CSV file holds what, and what its documents are.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use omnimesh_kit::money::Currency;
@@ -8,7 +8,8 @@ use omnimesh_proto::common::v1::Channel;
 use serde::Deserialize;
 
 /// The mappings that come with the binary, chosen by the file's header where none is named.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
+    ("customer-records.profiles", include_str!("../../mappings/customer-records.profiles.toml")),
     ("uci-online-retail.orders", include_str!("../../mappings/uci-online-retail.orders.toml")),
     ("uci-online-retail.products", include_str!("../../mappings/uci-online-retail.products.toml")),
 ];
@@ -21,6 +22,8 @@ pub enum Kind {
     Orders,
     /// Products; rows of one SKU are one product.
     Products,
+    /// What channels know of customers, a row per record.
+    Profiles,
 }
 
 /// A mapping file. `omnimesh import orders --print-mapping` prints one with its explanation.
@@ -49,6 +52,9 @@ pub struct Mapping {
     /// Codes that are not goods.
     #[serde(default)]
     pub fees: Fees,
+    /// What the values of the column `source` mean.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Source>,
 }
 
 /// Names of columns, as the header has them.
@@ -64,6 +70,28 @@ pub struct Columns {
     pub customer: String,
     pub country: String,
     pub currency: String,
+    pub source: String,
+    pub email: String,
+    pub phone: String,
+    pub address: String,
+    pub city: String,
+    pub postal_code: String,
+    pub birth_date: String,
+    pub loyalty_card: String,
+}
+
+/// A source of customer records.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    /// The channel.
+    pub channel: String,
+    /// The channel account.
+    pub account: String,
+    /// Customer ids that begin so are accounts that people log in to.
+    pub login_prefixes: Vec<String>,
+    /// The customer id is a phone number.
+    pub customer_is_phone: bool,
 }
 
 /// How times are written.
@@ -158,6 +186,14 @@ impl Mapping {
             &columns.customer,
             &columns.country,
             &columns.currency,
+            &columns.source,
+            &columns.email,
+            &columns.phone,
+            &columns.address,
+            &columns.city,
+            &columns.postal_code,
+            &columns.birth_date,
+            &columns.loyalty_card,
         ]
         .into_iter()
         .map(String::as_str)
@@ -169,7 +205,10 @@ impl Mapping {
         let mapping: Self = toml::from_str(text)?;
         ensure!(mapping.kind == kind, "it is for {:?}, not for {kind:?}", mapping.kind);
         let columns = &mapping.columns;
-        let mut required = vec![("sku", &columns.sku), ("unit_price", &columns.unit_price)];
+        let mut required = Vec::new();
+        if kind != Kind::Profiles {
+            required.extend([("sku", &columns.sku), ("unit_price", &columns.unit_price)]);
+        }
         if kind == Kind::Orders {
             ensure!(!mapping.account.is_empty(), "`account` is missing: name the system the documents come from");
             required.extend([
@@ -181,10 +220,14 @@ impl Mapping {
         for (name, column) in required {
             ensure!(!column.is_empty(), "`columns.{name}` is missing: name the column that holds it");
         }
-        ensure!(
-            mapping.columns.currency.is_empty() != mapping.currency.is_empty(),
-            "give either `currency` or `columns.currency`"
-        );
+        if kind == Kind::Profiles {
+            mapping.check_sources()?;
+        } else {
+            ensure!(
+                mapping.columns.currency.is_empty() != mapping.currency.is_empty(),
+                "give either `currency` or `columns.currency`"
+            );
+        }
         if !mapping.currency.is_empty() {
             let _: Currency = mapping.currency.parse().context("`currency` is not an ISO 4217 code")?;
         }
@@ -192,15 +235,46 @@ impl Mapping {
         Ok(mapping)
     }
 
+    fn check_sources(&self) -> Result<()> {
+        if self.columns.source.is_empty() {
+            ensure!(!self.channel.is_empty(), "give either `channel` or `columns.source` with its [sources]");
+        } else {
+            ensure!(!self.sources.is_empty(), "`columns.source` needs a [sources.…] for each of its values");
+        }
+        for (name, source) in &self.sources {
+            let channel = channel_named(&source.channel).with_context(|| format!("[sources.{name}]"))?;
+            ensure!(channel != Channel::Unspecified, "[sources.{name}] has no `channel`");
+        }
+        Ok(())
+    }
+
     /// The channel the documents came in by.
     ///
     /// # Errors
     /// If it is none of the contract's.
     pub fn channel(&self) -> Result<Channel> {
-        if self.channel.is_empty() {
-            return Ok(Channel::Unspecified);
-        }
-        let name = format!("CHANNEL_{}", self.channel.to_uppercase());
-        Channel::from_str_name(&name).with_context(|| format!("`channel` {:?} is not a channel", self.channel))
+        channel_named(&self.channel)
+    }
+}
+
+fn channel_named(text: &str) -> Result<Channel> {
+    if text.is_empty() {
+        return Ok(Channel::Unspecified);
+    }
+    let name = format!("CHANNEL_{}", text.to_uppercase());
+    Channel::from_str_name(&name).with_context(|| format!("`channel` {text:?} is not a channel"))
+}
+
+impl Source {
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        channel_named(&self.channel).unwrap_or(Channel::Unspecified)
+    }
+
+    /// Whether a customer id is an account that somebody logs in to.
+    #[must_use]
+    pub fn is_login(&self, customer: &str) -> bool {
+        !customer.is_empty() && self.login_prefixes.iter().any(|prefix| customer.starts_with(prefix))
     }
 }

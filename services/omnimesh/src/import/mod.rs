@@ -5,12 +5,15 @@ mod checkpoint;
 mod mapping;
 mod orders;
 mod products;
+mod profiles;
 mod rows;
 mod send;
+mod times;
 
 pub use mapping::{Kind, Mapping};
 pub use orders::import_orders;
 pub use products::import_products;
+pub use profiles::{Record, import_profiles, records};
 pub use rows::Refusal;
 pub use send::Summary;
 

@@ -11,12 +11,12 @@ use omnimesh_proto::orders::v1::{
     DocumentKind, ImportDocument, ImportMode, ImportOrdersRequest, ImportOutcome, LineKind, OrderLine,
     order_service_client::OrderServiceClient,
 };
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description};
 
 use super::{
     Kind, Mapping, Plan,
     rows::{Fields, Refusal, Rows},
     send::{Answer, Item, Outcome, Summary, send},
+    times::Times,
 };
 use crate::client::Client;
 
@@ -155,8 +155,7 @@ fn line_kind(document: DocumentKind, quantity: i64, price: i64) -> LineKind {
 /// Reads lines by the mapping's columns.
 struct LineReader<'a> {
     mapping: &'a Mapping,
-    format: format_description::OwnedFormatItem,
-    offset: UtcOffset,
+    times: Times,
     currency: Option<Currency>,
     document: Option<usize>,
     sku: Option<usize>,
@@ -173,19 +172,13 @@ impl<'a> LineReader<'a> {
     fn new(rows: &'a Rows) -> Result<Self> {
         let mapping = &rows.mapping;
         let columns = &mapping.columns;
-        let format = format_description::parse_owned::<2>(&mapping.time.format)
-            .with_context(|| format!("`time.format` {:?} is not a format description", mapping.time.format))?;
-        let offset_format = format_description::parse_borrowed::<2>("[offset_hour sign:mandatory]:[offset_minute]")?;
-        let offset = UtcOffset::parse(&mapping.time.utc_offset, &offset_format)
-            .with_context(|| format!("`time.utc_offset` {:?} is not like +03:00", mapping.time.utc_offset))?;
         let currency = match mapping.currency.as_str() {
             "" => None,
             code => Some(code.parse::<Currency>()?),
         };
         Ok(Self {
             mapping,
-            format,
-            offset,
+            times: Times::of(&mapping.time)?,
             currency,
             document: rows.column(&columns.document),
             sku: rows.column(&columns.sku),
@@ -219,9 +212,7 @@ impl<'a> LineReader<'a> {
         let price = Money::parse_decimal(price, currency)
             .map_err(|error| format!("{} {price:?}: {error}", columns.unit_price))?;
         let time = fields.get(self.time).trim();
-        let time = self.time(time).ok_or_else(|| {
-            format!("{} {time:?} is not a time of the form {}", columns.time, self.mapping.time.format)
-        })?;
+        let time = self.times.read(&columns.time, time)?;
         let subtotal = price.checked_mul_int(quantity).map_err(|error| format!("price x quantity: {error}"))?;
         let line = OrderLine {
             line_id: row.to_string(),
@@ -239,13 +230,6 @@ impl<'a> LineReader<'a> {
             ..OrderLine::default()
         };
         Ok(Line { row, line, time, currency })
-    }
-
-    fn time(&self, text: &str) -> Option<Timestamp> {
-        let moment = OffsetDateTime::parse(text, &self.format).ok().or_else(|| {
-            PrimitiveDateTime::parse(text, &self.format).ok().map(|local| local.assume_offset(self.offset))
-        })?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok().map(Timestamp::from_micros)
     }
 }
 

@@ -59,6 +59,7 @@ pub struct Summary {
     pub unchanged: u64,
     pub stale: u64,
     pub conflict: u64,
+    pub suppressed: u64,
     /// Rows that were not imported, in the order of the file.
     pub refused: Vec<Refusal>,
 }
@@ -180,7 +181,7 @@ fn count<Request>(summary: &mut Summary, checkpoint: &mut Checkpoint, item: &Ite
 }
 
 /// Whether another try can help.
-fn is_passing(status: &Status) -> bool {
+pub(super) fn is_passing(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Unavailable
@@ -193,7 +194,7 @@ fn is_passing(status: &Status) -> bool {
     )
 }
 
-fn item_style() -> ProgressStyle {
+pub(super) fn item_style() -> ProgressStyle {
     ProgressStyle::with_template("{msg:>10} [{bar:40}] {pos}/{len} {per_sec} {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
