@@ -178,7 +178,8 @@ impl Evidence {
         let contradicts = |(_, root, features): &(ProfileId, ProfileId, Features)| {
             matching::contradict(&self.features, features).then_some(*root)
         };
-        let contradicted = known.values().filter_map(contradicts).collect();
+        let contradicted =
+            known.values().filter(|(_, root, _)| proving.contains(root)).filter_map(contradicts).collect();
         let holders: Vec<_> = known.values().filter(|(_, root, _)| proving.contains(root)).collect();
         let mut contradicting = BTreeSet::new();
         for (_, one, features) in &holders {

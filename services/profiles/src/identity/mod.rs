@@ -9,6 +9,7 @@ pub(crate) mod fold;
 pub(crate) mod join;
 pub(crate) mod split;
 pub(crate) mod suggestions;
+mod values;
 
 use uuid::Uuid;
 
