@@ -14,6 +14,7 @@ pub mod collector;
 pub mod customer;
 pub mod data;
 pub mod desk;
+pub mod identity;
 pub mod kept;
 pub mod mesh;
 mod ports;

@@ -13,6 +13,7 @@ mod bad_input;
 mod command_line;
 mod erasure;
 mod idempotency;
+mod identity;
 mod import;
 mod internal;
 mod one_customer;
