@@ -31,7 +31,7 @@ enum Mistake {
     Person,
     /// They have name, date of birth and address in common.
     Evidence,
-    /// Both showed the loyalty card of their household.
+    /// Both use the login of their household.
     Key,
 }
 
@@ -167,14 +167,14 @@ fn claims(number: usize, email: &str) -> Claims {
         country_code: "TR".into(),
         ..Address::default()
     };
-    let card = ClaimedIdentifier { r#type: IdentifierType::LoyaltyCard.into(), value: format!("9010 {pair:04} 7") };
+    let login = ClaimedIdentifier { r#type: IdentifierType::Login.into(), value: format!("shop household-{pair}") };
     Claims {
         name: format!("{} {}", letters(0), letters(70)),
         emails: vec![email.to_owned()],
         phones: Vec::new(),
         addresses: vec![home],
         birth_date: format!("{}-{:02}-{:02}", 1930 + seed % 70, 1 + seed % 12, 1 + seed % 28),
-        identifiers: if mistake == Mistake::Key { vec![card] } else { Vec::new() },
+        identifiers: if mistake == Mistake::Key { vec![login] } else { Vec::new() },
     }
 }
 
