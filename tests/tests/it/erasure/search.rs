@@ -115,7 +115,9 @@ fn finds_a_text_however_it_is_written() {
         ("base64", STANDARD_NO_PAD.encode("1KANARIENVOGEL!").into_bytes()),
     ] {
         let found = search.find(&bytes);
-        assert_eq!(found, Found::from([(7, BTreeSet::from([form]))]), "{}", String::from_utf8_lossy(&bytes));
+        // The two forms of UTF-16 differ by one byte at the end: either tells that it is there.
+        let only = found.keys().eq([&7]) && found.values().all(|forms| forms.contains(form));
+        assert!(only, "{form}: {found:?} in {}", String::from_utf8_lossy(&bytes));
     }
     assert_eq!(search.find(b"a sparrow sang"), Found::new());
 }
