@@ -6,6 +6,6 @@ pub(crate) mod identifier;
 pub(crate) mod limits;
 pub(crate) mod matching;
 pub(crate) mod record;
-pub(crate) mod terms;
 pub(crate) mod search;
+pub(crate) mod terms;
 pub(crate) mod timeline;

@@ -118,10 +118,7 @@ async fn own(conn: &mut Conn, call: &Call, named: &str) -> Result<ProfileId, Err
 }
 
 fn not_identified() -> Fault {
-    Fault::precondition(
-        ErrorReason::NotIdentified,
-        "the session has no profile yet: IdentifySession gives it one",
-    )
+    Fault::precondition(ErrorReason::NotIdentified, "the session has no profile yet: IdentifySession gives it one")
 }
 
 fn erased() -> Fault {
