@@ -39,7 +39,7 @@ pub fn labelled(file: &Path) -> Result<Vec<Labelled>> {
     csv.records()
         .map(|row| {
             let row = row?;
-            let field = |place: usize| row.get(places[place]).unwrap_or_default();
+            let field = |place: usize| places.get(place).and_then(|place| row.get(*place)).unwrap_or_default();
             Ok(Labelled {
                 request: request(field),
                 customer: field(0).split('-').nth(1).context("a rec_id without a number")?.to_owned(),
