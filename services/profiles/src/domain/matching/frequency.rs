@@ -18,6 +18,10 @@ const COMMON_NAME: i32 = 140;
 /// What names are taken to occur in before anything was counted: the first records of a new mesh know no common names.
 const IMAGINED_RECORDS: u64 = 400;
 
+/// How often, in quarters, a name is taken to occur among the imagined records: while few are counted, a name alone says
+/// nothing, for it may be a common one. It fades as records come.
+const IMAGINED_NAMESAKES: u64 = 7;
+
 impl Frequencies {
     /// With the number of all records.
     #[must_use]
@@ -51,6 +55,7 @@ impl Frequencies {
         let (given, surname, whole) = (self.count(name.given), self.count(name.surname), self.count(name.whole));
         let of = |count: u64| bits(all.saturating_mul(4)) - bits(count.saturating_mul(4).saturating_add(2));
         let by_parts = (given + 1).saturating_mul(surname + 1).saturating_mul(8) / all;
+        let by_parts = by_parts + IMAGINED_NAMESAKES * IMAGINED_RECORDS / all;
         let alike = name.starts.into_iter().map(|start| self.count(start)).max().unwrap_or(0).max(whole);
         Rarity { given: of(given), surname: of(surname), whole, alike, by_parts, all }
     }
