@@ -7,9 +7,10 @@ use omnimesh_kit::{clock::Clock, ids::ProfileId, ids::uuid_v7};
 use omnimesh_proto::{
     DESCRIPTORS,
     profiles::v1::{
-        AcceptMergeSuggestionRequest, EvidenceTerm, GetProfileRequest, Identifier, ListMergeSuggestionsRequest, Merge,
-        MergeProfilesRequest, MergeSuggestion, Profile, RejectMergeSuggestionRequest, SearchProfilesRequest,
-        SplitProfileRequest, profile_service_client::ProfileServiceClient,
+        AcceptMergeSuggestionRequest, EvidenceKind, EvidenceTerm, GetProfileRequest, Identifier,
+        ListMergeSuggestionsRequest, Merge, MergeProfilesRequest, MergeSuggestion, Profile,
+        RejectMergeSuggestionRequest, SearchProfilesRequest, SplitProfileRequest,
+        profile_service_client::ProfileServiceClient,
     },
 };
 use tonic::transport::Channel;
@@ -188,7 +189,11 @@ fn merged(merge: &Merge, out: &mut impl Write) -> Result<()> {
 
 fn terms(terms: &[EvidenceTerm], out: &mut impl Write) -> Result<()> {
     for term in terms {
-        let kind = term.kind().as_str_name().trim_start_matches("EVIDENCE_KIND_").to_lowercase().replace('_', " ");
+        let kind = match term.kind() {
+            // What speaks against any two records, before they are compared.
+            EvidenceKind::Unspecified => "prior".to_owned(),
+            kind => kind.as_str_name().trim_start_matches("EVIDENCE_KIND_").to_lowercase().replace('_', " "),
+        };
         writeln!(out, "    {:>7}  {kind}: {}", bits(term.weight_millibits), term.agreement)?;
     }
     Ok(())
