@@ -399,9 +399,7 @@ impl<'a> Filing<'a> {
         found.retain(|found| !self.homes.contains(&found.root) && !self.is_apart(found.root));
         found.truncate(SUGGESTIONS);
         let fresh = self.is_new();
-        for Match { profile, weight, terms, .. } in found {
-            self.suggested.push(suggestions::raise(tx, (self.node, profile), weight, &terms, fresh).await?);
-        }
+        self.suggested = suggestions::raise(tx, self.node, &found, fresh).await?;
         Ok(())
     }
 

@@ -1,11 +1,17 @@
 //! A customer as the fold of everything that was asserted.
 
-use omnimesh_kit::{customers, ids::ProfileId, store::Conn};
+use std::collections::BTreeMap;
+
+use omnimesh_kit::{ids::ProfileId, store::Conn};
 use omnimesh_proto::{common::v1::Address, profiles::v1 as proto};
 
 use crate::{
     error::Error,
-    store::{assertions, identifiers, merges, profiles, uuids},
+    store::{
+        assertions, clusters, identifiers, merges,
+        profiles::{self, Profile},
+        uuids,
+    },
 };
 
 /// The most addresses that are shown.
@@ -18,30 +24,76 @@ pub(crate) async fn whole(
     root: ProfileId,
     for_customer: bool,
 ) -> Result<Option<proto::Profile>, Error> {
-    let Some(profile) = profiles::profile(conn, root).await? else { return Ok(None) };
-    let members = customers::members(conn, root).await?;
-    let nodes = uuids(&members);
-    let claims = assertions::best(conn, nodes.clone()).await?;
-    let merges =
-        if for_customer || members.len() == 1 { Vec::new() } else { merges::merges(conn, nodes.clone()).await? };
-    let mut addresses: Vec<Address> = Vec::new();
-    for address in claims.iter().flat_map(|claims| &claims.addresses) {
-        if addresses.len() < ADDRESSES && !addresses.contains(address) {
-            addresses.push(address.clone());
+    Ok(all(conn, &[root], for_customer).await?.remove(&root))
+}
+
+/// Customers by their roots, each as its survivor, in as many statements as one takes. Those that do not exist are left out.
+pub(crate) async fn all(
+    conn: &mut Conn,
+    roots: &[ProfileId],
+    for_customer: bool,
+) -> Result<BTreeMap<ProfileId, proto::Profile>, Error> {
+    let known = profiles::profiles(conn, uuids(roots)).await?;
+    let roots: Vec<ProfileId> = known.iter().map(|profile| profile.id).collect();
+    let root_of = clusters::members(conn, &roots).await?;
+    let mut parts: BTreeMap<ProfileId, Parts> = BTreeMap::new();
+    for (member, root) in &root_of {
+        parts.entry(*root).or_default().members.push(*member);
+    }
+    let nodes = uuids(&root_of.keys().copied().collect::<Vec<_>>());
+    let root_of = |node: ProfileId| root_of.get(&node).copied().unwrap_or(node);
+    for (node, claims) in assertions::best(conn, nodes.clone()).await? {
+        parts.entry(root_of(node)).or_default().claims.push(claims);
+    }
+    for (node, held) in identifiers::held_by(conn, nodes).await? {
+        parts.entry(root_of(node)).or_default().held.push(held);
+    }
+    let joined = parts.values().filter(|parts| !for_customer && parts.members.len() > 1);
+    let joined: Vec<_> = joined.flat_map(|parts| uuids(&parts.members)).collect();
+    if !joined.is_empty() {
+        for merge in merges::merges(conn, joined).await? {
+            parts.entry(root_of(merge.profile)).or_default().merges.push(merge.to_proto());
         }
     }
-    let first = |of: fn(&proto::Claims) -> &String| claims.iter().map(of).find(|text| !text.is_empty()).cloned();
-    Ok(Some(proto::Profile {
-        profile_id: root.to_string(),
-        identifiers: identifiers::identifiers(conn, nodes).await?,
-        create_time: Some(profile.created_at.to_proto()),
-        version: profile.version,
-        display_name: first(|claims| &claims.name).unwrap_or_default(),
-        birth_date: claims.iter().find_map(|claims| date(&claims.birth_date)).unwrap_or_default(),
-        addresses,
-        alias_profile_ids: members.iter().filter(|member| **member != root).map(ToString::to_string).collect(),
-        merges: merges.iter().map(merges::Merge::to_proto).collect(),
-    }))
+    let shown = known.into_iter().map(|profile| {
+        let parts = parts.remove(&profile.id).unwrap_or_default();
+        (profile.id, parts.shown(profile))
+    });
+    Ok(shown.collect())
+}
+
+/// What was read of one customer.
+#[derive(Default)]
+struct Parts {
+    members: Vec<ProfileId>,
+    /// The most trusted and newest first.
+    claims: Vec<proto::Claims>,
+    held: Vec<identifiers::Shown>,
+    merges: Vec<proto::Merge>,
+}
+
+impl Parts {
+    fn shown(self, root: Profile) -> proto::Profile {
+        let claims = &self.claims;
+        let mut addresses: Vec<Address> = Vec::new();
+        for address in claims.iter().flat_map(|claims| &claims.addresses) {
+            if addresses.len() < ADDRESSES && !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        let first = |of: fn(&proto::Claims) -> &String| claims.iter().map(of).find(|text| !text.is_empty()).cloned();
+        proto::Profile {
+            profile_id: root.id.to_string(),
+            create_time: Some(root.created_at.to_proto()),
+            version: root.version,
+            display_name: first(|claims| &claims.name).unwrap_or_default(),
+            birth_date: claims.iter().find_map(|claims| date(&claims.birth_date)).unwrap_or_default(),
+            addresses,
+            identifiers: identifiers::of_one(self.held),
+            alias_profile_ids: self.members.iter().filter(|id| **id != root.id).map(ToString::to_string).collect(),
+            merges: self.merges,
+        }
+    }
 }
 
 /// What callers see who may only write: which profile took what they said.

@@ -106,10 +106,13 @@ pub(crate) async fn join(
         created_at: now,
     };
     merges::insert(tx, &merge).await?;
-    let (winners, losers) = (customers::members(tx, winner.id).await?, customers::members(tx, loser.id).await?);
+    let both = clusters::members(tx, &[winner.id, loser.id]).await?;
     if !fresh {
-        close(tx, uuids(&[winners.as_slice(), losers.as_slice()].concat())).await?;
+        close(tx, uuids(&both.keys().copied().collect::<Vec<_>>())).await?;
     }
+    let (winners, losers): (Vec<_>, Vec<_>) = both.into_iter().partition(|(_, root)| *root == winner.id);
+    let [winners, losers] =
+        [winners, losers].map(|side| side.into_iter().map(|(member, _)| member).collect::<Vec<_>>());
     let mut moving = losers;
     if winners.len() == 1 {
         moving.push(winner.id);

@@ -52,11 +52,13 @@ pub(super) async fn run(
     let found = find(&mut conn, &query, start + size + 1).await?;
     let index = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
     let more = found.len() > index(start + size) && start + size < MOST;
-    let mut matches = Vec::new();
-    for (root, field) in found.into_iter().skip(index(start)).take(index(size)) {
-        let profile = fold::whole(&mut conn, root, false).await?;
-        matches.push(ProfileMatch { profile, matched_on: field.into() });
-    }
+    let page: Vec<_> = found.into_iter().skip(index(start)).take(index(size)).collect();
+    let roots: Vec<ProfileId> = page.iter().map(|(root, _)| *root).collect();
+    let mut profiles = fold::all(&mut conn, &roots, false).await?;
+    let matches = page
+        .into_iter()
+        .map(|(root, field)| ProfileMatch { profile: profiles.remove(&root), matched_on: field.into() })
+        .collect();
     let cursor = Cursor { keys: vec![(start + size).to_string()], ..Cursor::default() };
     let next_page_token =
         if more { PageToken::seal(&app.secrets, &principal, &filter, &cursor) } else { String::new() };
@@ -283,9 +285,8 @@ mod tests {
                     };
                     let begun = Instant::now();
                     let found = find(&mut conn, &Query::parse(&text, "TR"), 11).await.unwrap();
-                    for (root, _) in found.iter().take(10) {
-                        fold::whole(&mut conn, *root, false).await.unwrap();
-                    }
+                    let roots: Vec<ProfileId> = found.iter().take(10).map(|(root, _)| *root).collect();
+                    fold::all(&mut conn, &roots, false).await.unwrap();
                     times.push(begun.elapsed());
                     assert!(!found.is_empty() || kind == "common word", "{kind}: {text}");
                 }

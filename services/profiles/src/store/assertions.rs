@@ -25,11 +25,15 @@ omnimesh_kit::statements! {
         sqlite: "SELECT id, profile_id, channel, account_id, customer_ref, claims, occurred_at FROM assertions \
             WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) AND id > $2 ORDER BY id LIMIT $3",
     };
-    /// The same, the most trusted and newest first.
+    /// The same of several, at most 50 of each profile, the most trusted and newest first.
     ASSERTIONS_BEST = {
-        postgres: "SELECT claims FROM assertions WHERE profile_id = ANY($1) ORDER BY trust DESC, occurred_at DESC, id DESC LIMIT 50",
-        sqlite: "SELECT claims FROM assertions WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) \
-            ORDER BY trust DESC, occurred_at DESC, id DESC LIMIT 50",
+        postgres: "SELECT profile_id, claims FROM (SELECT profile_id, claims, trust, occurred_at, id, ROW_NUMBER() OVER \
+            (PARTITION BY profile_id ORDER BY trust DESC, occurred_at DESC, id DESC) AS place FROM assertions \
+            WHERE profile_id = ANY($1)) AS ranked WHERE place <= 50 ORDER BY trust DESC, occurred_at DESC, id DESC LIMIT 10000",
+        sqlite: "SELECT profile_id, claims FROM (SELECT profile_id, claims, trust, occurred_at, id, ROW_NUMBER() OVER \
+            (PARTITION BY profile_id ORDER BY trust DESC, occurred_at DESC, id DESC) AS place FROM assertions \
+            WHERE profile_id IN (SELECT unhex(value) FROM json_each($1))) AS ranked WHERE place <= 50 \
+            ORDER BY trust DESC, occurred_at DESC, id DESC LIMIT 10000",
     };
     /// All index keys of profiles' claims.
     ASSERTION_KEYS = {
@@ -115,12 +119,14 @@ pub(crate) async fn of(
     rows.iter().map(assertion).collect()
 }
 
-/// A customer's claims, the most trusted and newest first, at most 50.
-pub(crate) async fn best(conn: &mut Conn, members: Vec<Uuid>) -> Result<Vec<proto::Claims>, Error> {
-    let rows = conn.fetch_all(ASSERTIONS_BEST, args![members]).await?;
-    rows.iter()
-        .map(|row| Ok(proto::Claims::decode(row.get::<Vec<u8>>("claims")?.as_slice()).unwrap_or_default()))
-        .collect()
+/// Profiles' claims, the most trusted and newest first, at most 50 of each.
+pub(crate) async fn best(conn: &mut Conn, profiles: Vec<Uuid>) -> Result<Vec<(ProfileId, proto::Claims)>, Error> {
+    let rows = conn.fetch_all(ASSERTIONS_BEST, args![profiles]).await?;
+    let claims = |row: &Row| {
+        let claims = row.get::<Vec<u8>>("claims")?;
+        Ok((ProfileId(row.get("profile_id")?), proto::Claims::decode(claims.as_slice()).unwrap_or_default()))
+    };
+    rows.iter().map(claims).collect()
 }
 
 /// The index keys of profiles' claims, as they are stored.

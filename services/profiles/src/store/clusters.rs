@@ -2,6 +2,8 @@
 //!
 //! Whoever changes what a cluster is made of holds the lock of its root's row, and looks again whether it is the root still.
 
+use std::collections::BTreeMap;
+
 use omnimesh_kit::{
     args,
     clock::Timestamp,
@@ -22,6 +24,12 @@ omnimesh_kit::statements! {
             LEFT JOIN customer_profiles AS c ON c.profile_id = p.id",
         sqlite: "SELECT p.id, COALESCE(c.root_id, p.id) AS root_id FROM (SELECT unhex(value) AS id FROM json_each($1)) AS p \
             LEFT JOIN customer_profiles AS c ON c.profile_id = p.id",
+    };
+    /// The profiles that lead to survivors.
+    MEMBERS = {
+        postgres: "SELECT profile_id, root_id FROM customer_profiles WHERE root_id = ANY($1) ORDER BY profile_id LIMIT 10000",
+        sqlite: "SELECT profile_id, root_id FROM customer_profiles WHERE root_id IN (SELECT unhex(value) FROM json_each($1)) \
+            ORDER BY profile_id LIMIT 10000",
     };
     /// Locks the rows of profiles.
     LOCK = {
@@ -71,6 +79,16 @@ pub(crate) async fn hold(conn: &mut Conn, keys: Vec<i64>) -> Result<(), Error> {
 pub(crate) async fn roots(conn: &mut Conn, profiles: Vec<Uuid>) -> Result<Vec<(ProfileId, ProfileId)>, Error> {
     let rows = conn.fetch_all(ROOTS, args![profiles]).await?;
     rows.iter().map(|row| Ok((ProfileId(row.get("id")?), ProfileId(row.get("root_id")?)))).collect()
+}
+
+/// All profiles of customers, who are given by their roots, with the root of each.
+pub(crate) async fn members(conn: &mut Conn, roots: &[ProfileId]) -> Result<BTreeMap<ProfileId, ProfileId>, Error> {
+    // Who stands alone leads to nobody.
+    let mut members: BTreeMap<_, _> = roots.iter().map(|root| (*root, *root)).collect();
+    for row in conn.fetch_all(MEMBERS, args![super::uuids(roots)]).await? {
+        members.insert(ProfileId(row.get("profile_id")?), ProfileId(row.get("root_id")?));
+    }
+    Ok(members)
 }
 
 /// Locks the rows of profiles.

@@ -40,11 +40,11 @@ omnimesh_kit::statements! {
     IDENTIFIERS = {
         postgres: "SELECT i.hash, i.profile_id, i.type, i.value, i.strength, i.verified_at, i.source, u.quarantined_at \
             FROM held_identifiers AS i LEFT JOIN value_uses AS u ON u.hash = i.hash \
-            WHERE i.profile_id = ANY($1) ORDER BY i.strength, i.verified_at, i.created_at, i.type, i.hash LIMIT 1000",
+            WHERE i.profile_id = ANY($1) ORDER BY i.strength, i.verified_at, i.created_at, i.type, i.hash LIMIT 10000",
         sqlite: "SELECT i.hash, i.profile_id, i.type, i.value, i.strength, i.verified_at, i.source, u.quarantined_at \
             FROM held_identifiers AS i LEFT JOIN value_uses AS u ON u.hash = i.hash \
             WHERE i.profile_id IN (SELECT unhex(value) FROM json_each($1)) \
-            ORDER BY i.strength, i.verified_at, i.created_at, i.type, i.hash LIMIT 1000",
+            ORDER BY i.strength, i.verified_at, i.created_at, i.type, i.hash LIMIT 10000",
     };
     /// What customers, by their roots, were proved.
     PROVED = {
@@ -144,33 +144,45 @@ pub(crate) async fn hold(
     conn.execute(HOLD, args![profile.0, hashes, kinds, values, strengths, now, channel]).await
 }
 
-/// What profiles are known by, the strongest first, each once and at most 200.
-pub(crate) async fn identifiers(conn: &mut Conn, profiles: Vec<Uuid>) -> Result<Vec<proto::Identifier>, Error> {
+/// An identifier as it is shown, by the hash of its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    hash: Uuid,
+    identifier: proto::Identifier,
+}
+
+/// What profiles are known by, the strongest first.
+pub(crate) async fn held_by(conn: &mut Conn, profiles: Vec<Uuid>) -> Result<Vec<(ProfileId, Shown)>, Error> {
     let rows = conn.fetch_all(IDENTIFIERS, args![profiles]).await?;
-    let mut seen = std::collections::HashSet::new();
-    let mut found = Vec::new();
-    for row in &rows {
-        if found.len() >= 200 || !seen.insert(row.get::<Uuid>("hash")?) {
-            continue;
-        }
+    let shown = |row: &omnimesh_kit::store::Row| {
+        let profile = ProfileId(row.get("profile_id")?);
         let strength: i32 = row.get("strength")?;
         let claimed = strength == proto::IdentifierStrength::Claimed as i32;
         let quarantined = claimed && row.get::<Option<Timestamp>>("quarantined_at")?.is_some();
         let kind: i32 = row.get("type")?;
         // Compared, never shown.
         let hidden = kind == proto::IdentifierType::NationalId as i32;
-        found.push(proto::Identifier {
+        let identifier = proto::Identifier {
             r#type: kind,
             value: if hidden { String::new() } else { row.get("value")? },
             strength: if quarantined { proto::IdentifierStrength::Shared.into() } else { strength },
             verify_time: row.get::<Option<Timestamp>>("verified_at")?.map(Timestamp::to_proto),
             source: row.get("source")?,
-            profile_id: ProfileId(row.get("profile_id")?).to_string(),
-        });
-    }
+            profile_id: profile.to_string(),
+        };
+        Ok((profile, Shown { hash: row.get("hash")?, identifier }))
+    };
+    rows.iter().map(shown).collect()
+}
+
+/// What one customer is known by, of what its profiles are known by: each value once, and at most 200.
+pub(crate) fn of_one(held: Vec<Shown>) -> Vec<proto::Identifier> {
+    let mut seen = std::collections::HashSet::new();
+    let once = held.into_iter().filter(|shown| seen.insert(shown.hash));
+    let mut found: Vec<_> = once.map(|shown| shown.identifier).take(200).collect();
     // Those that were shown weaker than they were said to be.
     found.sort_by_key(|identifier| identifier.strength);
-    Ok(found)
+    found
 }
 
 /// A proved identifier of a customer, by the customer's root.

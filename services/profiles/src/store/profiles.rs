@@ -6,12 +6,18 @@ use omnimesh_kit::{
     ids::ProfileId,
     store::{Conn, Error, Row},
 };
+use uuid::Uuid;
 
 omnimesh_kit::statements! {
     /// A new profile, with one event.
     PROFILE_INSERT = "INSERT INTO profiles (id, created_at, version, events) VALUES ($1, $2, 1, 1)";
     /// One profile.
     PROFILE_BY_ID = "SELECT id, created_at, version, erased_at FROM profiles WHERE id = $1";
+    /// Some profiles.
+    PROFILES_BY_ID = {
+        postgres: "SELECT id, created_at, version, erased_at FROM profiles WHERE id = ANY($1)",
+        sqlite: "SELECT id, created_at, version, erased_at FROM profiles WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+    };
     /// Counts a change.
     PROFILE_TOUCHED = "UPDATE profiles SET version = version + 1 WHERE id = $1";
     /// Counts a change and its events.
@@ -35,6 +41,11 @@ pub(crate) async fn insert_profile(conn: &mut Conn, id: ProfileId, now: Timestam
 /// One profile.
 pub(crate) async fn profile(conn: &mut Conn, id: ProfileId) -> Result<Option<Profile>, Error> {
     conn.fetch_optional(PROFILE_BY_ID, args![id.0]).await?.map(|row| profile_of(&row)).transpose()
+}
+
+/// Some profiles; those that are not there are left out.
+pub(crate) async fn profiles(conn: &mut Conn, ids: Vec<Uuid>) -> Result<Vec<Profile>, Error> {
+    conn.fetch_all(PROFILES_BY_ID, args![ids]).await?.iter().map(profile_of).collect()
 }
 
 /// Counts a change without an event.

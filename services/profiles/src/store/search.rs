@@ -24,10 +24,12 @@ omnimesh_kit::statements! {
         sqlite: "SELECT w.value AS word FROM json_each($1) AS w WHERE NOT EXISTS \
             (SELECT 1 FROM search_slips AS s WHERE s.slip = w.value AND s.word = w.value) ORDER BY w.value",
     };
-    /// The slips of a word.
+    /// Slips, each with the word that it may mean.
     SLIPS_INSERT = {
-        postgres: "INSERT INTO search_slips (slip, word) SELECT slip, $2 FROM unnest($1::text[]) AS s (slip) ON CONFLICT DO NOTHING",
-        sqlite: "INSERT INTO search_slips (slip, word) SELECT value, $2 FROM json_each($1) WHERE true ON CONFLICT DO NOTHING",
+        postgres: "INSERT INTO search_slips (slip, word) SELECT slip, word FROM unnest($1::text[], $2::text[]) AS s (slip, word) \
+            ORDER BY slip, word ON CONFLICT DO NOTHING",
+        sqlite: "INSERT INTO search_slips (slip, word) SELECT s.value, w.value FROM json_each($1) AS s \
+            JOIN json_each($2) AS w ON w.key = s.key WHERE true ON CONFLICT DO NOTHING",
     };
     /// The words that some slips may mean.
     SLIPS_WORDS = {
@@ -98,12 +100,18 @@ pub(crate) async fn index(conn: &mut Conn, profile: ProfileId, terms: &[Term]) -
     if words.is_empty() {
         return Ok(());
     }
+    let (mut new, mut meant) = (Vec::new(), Vec::new());
     for row in conn.fetch_all(WORDS_NEW, args![words]).await? {
         let word = row.get::<String>("word")?;
-        let slips: Vec<String> = slips(&word).into_iter().collect();
-        conn.execute(SLIPS_INSERT, args![slips, word]).await?;
+        for slip in slips(&word) {
+            new.push(slip);
+            meant.push(word.clone());
+        }
     }
-    Ok(())
+    if new.is_empty() {
+        return Ok(());
+    }
+    conn.execute(SLIPS_INSERT, args![new, meant]).await.map(drop)
 }
 
 /// Forgets what profiles were found by.

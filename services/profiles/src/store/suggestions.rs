@@ -15,9 +15,16 @@ typed_id!(
     SuggestionId, "suggestion");
 
 omnimesh_kit::statements! {
-    /// A new suggestion.
-    SUGGESTION_INSERT = "INSERT INTO suggestions (id, profile_id, other_id, weight, terms, state, reason, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, '', $7)";
+    /// New suggestions, all in one state and of one time.
+    SUGGESTIONS_INSERT = {
+        postgres: "INSERT INTO suggestions (id, profile_id, other_id, weight, terms, state, reason, created_at) \
+            SELECT n.id, n.profile_id, n.other_id, n.weight, n.terms, $6, '', $7 \
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) AS n (id, profile_id, other_id, weight, terms)",
+        sqlite: "INSERT INTO suggestions (id, profile_id, other_id, weight, terms, state, reason, created_at) \
+            SELECT unhex(i.value), unhex(p.value), unhex(o.value), w.value, t.value, $6, '', $7 FROM json_each($1) AS i \
+            JOIN json_each($2) AS p ON p.key = i.key JOIN json_each($3) AS o ON o.key = i.key \
+            JOIN json_each($4) AS w ON w.key = i.key JOIN json_each($5) AS t ON t.key = i.key WHERE true",
+    };
     /// One suggestion.
     SUGGESTION = {
         postgres: "SELECT id, profile_id, other_id, weight, terms, state, created_at FROM suggestions WHERE id = $1 FOR UPDATE",
@@ -79,10 +86,19 @@ pub(crate) struct Suggestion {
     pub(crate) created_at: Timestamp,
 }
 
-/// A new suggestion.
-pub(crate) async fn insert(conn: &mut Conn, new: &Suggestion) -> Result<(), Error> {
-    let values = args![new.id.0, new.profile.0, new.other.0, new.weight, &new.terms, new.state, new.created_at];
-    conn.execute(SUGGESTION_INSERT, values).await.map(drop)
+/// New suggestions, all in the state and of the time of the first.
+pub(crate) async fn insert(conn: &mut Conn, new: &[Suggestion]) -> Result<(), Error> {
+    let Some(first) = new.first() else { return Ok(()) };
+    let values = args![
+        new.iter().map(|one| one.id.0).collect::<Vec<_>>(),
+        new.iter().map(|one| one.profile.0).collect::<Vec<_>>(),
+        new.iter().map(|one| one.other.0).collect::<Vec<_>>(),
+        new.iter().map(|one| one.weight).collect::<Vec<_>>(),
+        new.iter().map(|one| one.terms.clone()).collect::<Vec<_>>(),
+        first.state,
+        first.created_at
+    ];
+    conn.execute(SUGGESTIONS_INSERT, values).await.map(drop)
 }
 
 /// One suggestion, locked.
