@@ -13,6 +13,7 @@
 //! | where is it kept, and what if it is asked twice? | [`store`], [`idempotency`] |
 //! | who else hears of it? | [`outbox`], [`inbox`], [`bus`], [`tail`], [`trace`] |
 //! | how is a call answered, made, protected and traced? | [`server`], [`links`], [`tls`], [`telemetry`] |
+//! | where does a test kill a process? | [`fault`] |
 //! | what is a service built from, and when does it end? | [`service`], [`lifecycle`] |
 
 pub mod auth;
@@ -23,6 +24,7 @@ pub mod config;
 pub mod contact;
 pub mod customers;
 pub mod error;
+pub mod fault;
 pub mod idempotency;
 pub mod ids;
 pub mod inbox;

@@ -10,6 +10,7 @@ use omnimesh_kit::{
     call::Call,
     clock::Timestamp,
     error::Fault,
+    fault,
     money::{Currency, Money},
     transaction,
 };
@@ -117,15 +118,18 @@ async fn settle(app: &App, call: &Call, order: Order) -> Result<Order, Error> {
 
 async fn steps(app: &App, call: &Call, draft: &Order, last: Step) -> Result<Order, Halt> {
     let cart = freeze(app, call, draft).await?;
+    fault::point(fault::PLACE_FROZEN).await;
     check(&cart, draft)?;
     if last == Step::Freeze {
         return Ok(draft.clone());
     }
     let reserved = reserve(app, call, draft.id, &cart).await?;
+    fault::point(fault::PLACE_RESERVED).await;
     if last == Step::Reserve {
         return Ok(draft.clone());
     }
     confirm(app, call, draft.id).await?;
+    fault::point(fault::PLACE_CONFIRMED).await;
     if last == Step::Confirm {
         return Ok(draft.clone());
     }
@@ -134,7 +138,9 @@ async fn steps(app: &App, call: &Call, draft: &Order, last: Step) -> Result<Orde
         group.store = Some(snapshot(app, call, &group.location_id).await?);
     }
     let placement = placement_of(&cart, groups, app.now().plus(app.settings.payment_time()))?;
-    Ok(place(app, call, draft.id, placement).await?)
+    let order = place(app, call, draft.id, placement).await?;
+    fault::point(fault::PLACE_PLACED).await;
+    Ok(order)
 }
 
 /// The cart, frozen for the order. Its prices stand from here on.
@@ -245,6 +251,7 @@ pub(crate) async fn give_up(app: &App, call: &Call, id: OrderId, status: &Status
         }
         Ok::<_, Error>(())
     })?;
+    fault::point(fault::PLACE_GIVEN_UP).await;
     crate::tasks::run(app, call, Some(id)).await;
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::{BoxError, Consumer, sql};
 use crate::{
     args,
     clock::Timestamp,
+    fault,
     store::{Conn, Db, Error, Trouble, Tx},
     telemetry::names,
     trace,
@@ -134,6 +135,7 @@ impl Effects {
         let mut tx = self.db.begin().await?;
         match self.fill(&mut tx, token, events).await {
             Ok(done) => {
+                fault::point(fault::CONSUMER_HANDLED).await;
                 tx.commit().await.map_err(|error| match (error, events) {
                     // Its handler went on as if nothing had happened.
                     (problem @ Error::Refused, [event]) => {
@@ -141,6 +143,7 @@ impl Effects {
                     }
                     (error, _) => Outcome::Store(error),
                 })?;
+                fault::point(fault::CONSUMER_DONE).await;
                 Ok(done)
             }
             Err(outcome) => {
@@ -158,6 +161,7 @@ impl Effects {
         // Holding the checkpoint comes before everything else, so that nobody else works on the partition or replays.
         let Some(first) = events.first() else { return Ok(0) };
         let some_parked = self.advance(tx, token, first).await?;
+        fault::point(fault::CONSUMER_ADVANCED).await;
         let mut done = 0;
         for event in events {
             if done > 0 && started.elapsed() > LONGEST {

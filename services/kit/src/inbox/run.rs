@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     bus::{Bus, Reader, stream_key},
+    fault,
     outbox::PARTITIONS,
     store::{Db, lease::Terms},
 };
@@ -233,6 +234,7 @@ impl Reading {
             let Some(held) = self.held.get_mut(&partition) else { return };
             let size = if first.position <= held.alone { 1 } else { events.len().min(BATCH) };
             let (batch, after) = events.split_at(size);
+            fault::point(fault::CONSUMER_READ).await;
             let failures = held.failures(first.position);
             let last = size == 1 && failures + 1 >= TRIES;
             let effect = self.effects.of(held.token, batch, last).await;

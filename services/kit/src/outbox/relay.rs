@@ -13,7 +13,7 @@ use super::{PARTITIONS, event_of, heads, since, sql, waiting::Waiting};
 use crate::{
     args,
     bus::{Bus, stream_key},
-    idempotency,
+    fault, idempotency,
     store::{
         Db, Error,
         lease::{Lease, Terms},
@@ -114,6 +114,9 @@ impl Relay {
             self.lease = Lease::take(&self.db, LEASE, self.holder, self.terms.lasts, seize).await?;
             self.renewed = Instant::now();
             self.check = Instant::now();
+            if self.lease.is_some() {
+                fault::point(fault::RELAY_TAKEN).await;
+            }
         }
         let Some(lease) = self.lease.clone() else { return Ok(Step::Waiting) };
         match self.work(&lease).await {
@@ -140,9 +143,11 @@ impl Relay {
             return Ok(Step::Idle);
         }
         let events = self.assign(lease).await?;
+        fault::point(fault::RELAY_ASSIGNED).await;
         self.renewed = Instant::now();
         for (partition, events) in by_partition(events) {
             self.send(partition, &events).await;
+            fault::point(fault::RELAY_SENT).await;
         }
         Ok(Step::Worked)
     }

@@ -9,6 +9,7 @@ use sqlx::{
 
 use crate::{
     clock::Timestamp,
+    fault,
     store::{Db, Error, Row, Sql, Value, value},
 };
 
@@ -199,6 +200,7 @@ impl Tx {
     /// # Errors
     /// Whatever the database says. After a lost connection it is unknown whether the changes lasted.
     pub async fn commit(self) -> Result<(), Error> {
+        fault::point(fault::COMMITTING).await;
         match self.conn.link {
             // Postgres would roll back, and call it a success.
             Link::PostgresTx(transaction) if self.conn.refused => {
@@ -210,6 +212,7 @@ impl Tx {
             // A Tx is only ever built from a transaction.
             Link::Postgres(_) | Link::Sqlite(_) => {}
         }
+        fault::point(fault::COMMITTED).await;
         if self.erased {
             self.db.purge_soon();
         }

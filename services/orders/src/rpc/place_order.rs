@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use omnimesh_kit::{
-    auth::SessionLevel, call::Call, contact, error::Fault, idempotency::Reply, ids::ProfileId, locale::Locale,
+    auth::SessionLevel, call::Call, contact, error::Fault, fault, idempotency::Reply, ids::ProfileId, locale::Locale,
     money::Money, transaction, validate::Violations,
 };
 use omnimesh_proto::{
@@ -83,8 +83,11 @@ async fn place(app: &App, call: &Call, checked: &Checked, last: Step) -> Result<
     }
     let cart_id = handed_over(call, &checked.cart_id)?;
     let cart = own_cart(app, call, &cart_id).await?;
+    fault::point(fault::PLACE_READ).await;
     let draft = draft_of(app, call, checked, &cart);
-    match open(app, call, draft, &checked.key).await? {
+    let opened = open(app, call, draft, &checked.key).await?;
+    fault::point(fault::PLACE_OPENED).await;
+    match opened {
         Some(draft) => Ok(reply(&saga::drive(app, call, &draft, last).await?, false)),
         // The same request came twice at once, and the other one was first.
         None => {
