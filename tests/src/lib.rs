@@ -9,11 +9,13 @@
     reason = "a test fails by panicking, and prints what helps to see why"
 )]
 
+pub mod answer;
 mod binary;
 pub mod collector;
 pub mod customer;
 pub mod data;
 pub mod desk;
+pub mod fuzz;
 pub mod identity;
 pub mod kept;
 pub mod mesh;

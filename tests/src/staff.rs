@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use ed25519_dalek::{Signer as _, SigningKey};
-use omnimesh_kit::clock::Clock;
+use omnimesh_kit::{clock::Clock, config::OidcIssuer};
 use serde_json::{Value, json};
 
 const STAFF: &str = "https://staff.example";
@@ -43,6 +43,9 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// The header of its tokens.
+    pub(crate) const HEADER: &str = r#"{"alg":"EdDSA","kid":"k1","typ":"JWT"}"#;
+
     /// Writes the issuers' public key into the folder.
     pub(crate) fn new(folder: &Path) -> Self {
         let key = SigningKey::from_bytes(&[7; 32]);
@@ -77,8 +80,19 @@ impl Issuer {
     }
 
     fn sign(&self, claims: &Value) -> String {
-        let header = json!({"alg": "EdDSA", "kid": KEY_ID, "typ": "JWT"});
-        let input = format!("{}.{}", B64.encode(header.to_string()), B64.encode(claims.to_string()));
+        self.sign_text(Self::HEADER, &claims.to_string())
+    }
+
+    /// The issuer of staff tokens, whose keys are in that folder.
+    pub(crate) fn staff(folder: &Path) -> OidcIssuer {
+        let settings =
+            json!({"issuer": STAFF, "audience": [AUDIENCE], "jwks_file": folder.join(JWKS), "kind": "staff"});
+        serde_json::from_value(settings).unwrap()
+    }
+
+    /// A token of any header and claims, truly signed.
+    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
+        let input = format!("{}.{}", B64.encode(header), B64.encode(claims));
         format!("{input}.{}", B64.encode(self.key.sign(input.as_bytes()).to_bytes()))
     }
 }

@@ -32,6 +32,8 @@ mod protocol;
 mod reflection;
 mod serve;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trace;
 
 pub use gateway::{Deps, Error, Gateway};

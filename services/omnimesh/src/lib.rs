@@ -14,6 +14,10 @@ pub mod targets;
 pub mod test_data;
 pub mod tour;
 
+/// The edge without sockets, for tests and fuzzing.
+#[cfg(feature = "testing")]
+pub use omnimesh_gateway::testing as edge;
+
 /// A line for the person at the terminal, apart from what a command prints for programs.
 #[expect(clippy::print_stderr, reason = "the command line talks to a person")]
 pub fn say(line: &str) {

@@ -12,6 +12,7 @@ mod access;
 mod bad_input;
 mod command_line;
 mod erasure;
+mod fuzz_corpus;
 mod idempotency;
 mod identity;
 mod import;

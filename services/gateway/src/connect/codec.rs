@@ -16,7 +16,7 @@ use crate::{
 const STRICT: DeserializeOptions = DeserializeOptions::new().deny_unknown_fields(true);
 
 /// A message of a client, as protobuf. JSON deeper than 128 levels is refused by its parser.
-pub(super) fn read(codec: Codec, kind: &MessageDescriptor, data: Bytes, limit: usize) -> Result<Bytes, Fault> {
+pub(crate) fn read(codec: Codec, kind: &MessageDescriptor, data: Bytes, limit: usize) -> Result<Bytes, Fault> {
     match codec {
         Codec::Proto => Ok(data),
         Codec::Json => {
@@ -42,7 +42,7 @@ fn read_json(kind: &MessageDescriptor, data: &[u8]) -> Result<DynamicMessage, Fa
 }
 
 /// A message of a service, as the client reads it.
-pub(super) fn write(codec: Codec, kind: &MessageDescriptor, data: Bytes) -> Result<Bytes, Fault> {
+pub(crate) fn write(codec: Codec, kind: &MessageDescriptor, data: Bytes) -> Result<Bytes, Fault> {
     match codec {
         Codec::Proto => Ok(data),
         Codec::Json => {
@@ -53,7 +53,7 @@ pub(super) fn write(codec: Codec, kind: &MessageDescriptor, data: Bytes) -> Resu
 }
 
 /// Unpacks gzip, never beyond `limit`.
-pub(super) fn gunzip(data: &[u8], limit: usize) -> Result<Bytes, Fault> {
+pub(crate) fn gunzip(data: &[u8], limit: usize) -> Result<Bytes, Fault> {
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(data)

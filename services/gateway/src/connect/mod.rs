@@ -7,6 +7,8 @@ mod headers;
 mod stream;
 mod unary;
 
+#[cfg(feature = "testing")]
+pub(crate) use codec::{gunzip, read, write};
 pub(crate) use error::{refuse_stream, refuse_unary, unknown_method};
 pub(crate) use stream::stream;
 pub(crate) use unary::{Bounds, unary};

@@ -201,7 +201,11 @@ impl Mapping {
         .collect()
     }
 
-    fn parse(text: &str, kind: Kind) -> Result<Self> {
+    /// The mapping in a text.
+    ///
+    /// # Errors
+    /// If it says something that it may not.
+    pub fn parse(text: &str, kind: Kind) -> Result<Self> {
         let mapping: Self = toml::from_str(text)?;
         ensure!(mapping.kind == kind, "it is for {:?}, not for {kind:?}", mapping.kind);
         let columns = &mapping.columns;

@@ -8,6 +8,8 @@ mod products;
 mod profiles;
 mod rows;
 mod send;
+#[cfg(feature = "testing")]
+mod testing;
 mod times;
 
 pub use mapping::{Kind, Mapping};
@@ -16,6 +18,8 @@ pub use products::import_products;
 pub use profiles::{Record, import_profiles, records};
 pub use rows::Refusal;
 pub use send::Summary;
+#[cfg(feature = "testing")]
+pub use testing::{Outline, outline};
 
 use std::path::PathBuf;
 

@@ -49,9 +49,9 @@ pub async fn import_orders(client: &Client, plan: &Plan, mode: ImportMode) -> Re
 }
 
 /// The documents of a file.
-struct Documents {
-    items: Vec<Item<ImportOrdersRequest>>,
-    refused: Vec<Refusal>,
+pub(super) struct Documents {
+    pub(super) items: Vec<Item<ImportOrdersRequest>>,
+    pub(super) refused: Vec<Refusal>,
 }
 
 /// A row that can be used.
@@ -63,7 +63,7 @@ struct Line {
 }
 
 impl Documents {
-    fn of(rows: &Rows, mode: ImportMode) -> Result<Self> {
+    pub(super) fn of(rows: &Rows, mode: ImportMode) -> Result<Self> {
         let reader = LineReader::new(rows)?;
         let mut order: Vec<&str> = Vec::new();
         let mut documents: HashMap<&str, Vec<std::result::Result<Line, Refusal>>> = HashMap::new();

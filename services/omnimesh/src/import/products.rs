@@ -48,7 +48,7 @@ struct Draft<'a> {
     lines: Vec<u64>,
 }
 
-fn products(rows: &Rows) -> (Vec<Item<ImportProductsRequest>>, Vec<Refusal>) {
+pub(super) fn products(rows: &Rows) -> (Vec<Item<ImportProductsRequest>>, Vec<Refusal>) {
     let mapping = &rows.mapping;
     let columns = &mapping.columns;
     let (sku, name, price) = (rows.column(&columns.sku), rows.column(&columns.name), rows.column(&columns.unit_price));

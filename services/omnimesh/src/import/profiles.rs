@@ -110,7 +110,7 @@ async fn send(client: &Client, record: &Record) -> Result<AssertionOutcome, toni
     }
 }
 
-fn read(rows: &Rows) -> Result<(Vec<Record>, Vec<Refusal>)> {
+pub(super) fn read(rows: &Rows) -> Result<(Vec<Record>, Vec<Refusal>)> {
     let reader = Reader::new(rows)?;
     let (mut records, mut refused) = (Vec::with_capacity(rows.len()), Vec::new());
     for (line, fields) in rows.iter() {

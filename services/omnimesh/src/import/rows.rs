@@ -56,17 +56,38 @@ impl Rows {
         };
         let reader: Box<dyn Read> =
             if is_gzip(&plan.file)? { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let mut rows = Self::parse(
+            reader,
+            |header| match &plan.mapping {
+                Some(path) => Mapping::from_file(path, kind),
+                None => {
+                    let (name, mapping) = Mapping::for_header(header, kind)?;
+                    bar.suspend(|| crate::say(&format!("mapping: the built-in {name} (--mapping names another)")));
+                    Ok(mapping)
+                }
+            },
+            || bar.set_position(read.load(Ordering::Relaxed)),
+        )?;
+        bar.finish_and_clear();
+        let mut digest = hasher.lock().map(|hasher| hasher.clone()).unwrap_or_default();
+        digest.update(format!("{:?}", rows.mapping));
+        rows.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(rows)
+    }
+
+    /// Reads plain CSV; `choose` gives the mapping for a header, and `tick` is called now and then. There is no digest.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn parse(
+        reader: impl Read,
+        choose: impl FnOnce(&StringRecord) -> Result<Mapping>,
+        mut tick: impl FnMut(),
+    ) -> Result<Self> {
         let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
         let header = as_text(csv.byte_headers().context("the file has no header")?);
         let header: StringRecord = header.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
-        let mapping = match &plan.mapping {
-            Some(path) => Mapping::from_file(path, kind)?,
-            None => {
-                let (name, mapping) = Mapping::for_header(&header, kind)?;
-                bar.suspend(|| crate::say(&format!("mapping: the built-in {name} (--mapping names another)")));
-                mapping
-            }
-        };
+        let mapping = choose(&header)?;
         let missing = mapping.missing_columns(&header);
         if !missing.is_empty() {
             bail!(
@@ -94,14 +115,10 @@ impl Rows {
                 });
             }
             if records.len() % 4096 == 0 {
-                bar.set_position(read.load(Ordering::Relaxed));
+                tick();
             }
         }
-        bar.finish_and_clear();
-        let mut digest = hasher.lock().map(|hasher| hasher.clone()).unwrap_or_default();
-        digest.update(format!("{mapping:?}"));
-        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { mapping, digest, header, records, refused })
+        Ok(Self { mapping, digest: String::new(), header, records, refused })
     }
 
     /// How many rows could be read.
