@@ -18,6 +18,9 @@ use crate::{binary, ports, process::Process, staff::Issuer, stores::Stores, wait
 /// Every service with a process of its own.
 pub const TARGETS: [&str; 6] = ["sessions", "profiles", "catalog", "carts", "orders", "gateway"];
 
+/// The name of a process that runs every service.
+pub(crate) const WHOLE: &str = "omnimesh";
+
 /// How the mesh is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -38,13 +41,15 @@ pub struct Setup {
     pub variables: Vec<(String, String)>,
     /// Further settings, TOML.
     pub settings: String,
+    /// The URL of a Postgres server of its own; none: that of all tests.
+    pub server: Option<String>,
 }
 
 impl Setup {
     /// A mesh of that mode and nothing special.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
-        Self { mode, variables: Vec::new(), settings: String::new() }
+        Self { mode, variables: Vec::new(), settings: String::new(), server: None }
     }
 
     /// With an environment variable.
@@ -108,7 +113,7 @@ impl Mesh {
         fs::write(folder.path().join("omnimesh.toml"), settings).unwrap();
         let stores = match setup.mode {
             Mode::Embedded => None,
-            Mode::Stores | Mode::Split => Some(Stores::start().await),
+            Mode::Stores | Mode::Split => Some(Stores::start(setup.server.clone()).await),
         };
         let internal = match setup.mode {
             Mode::Split => TARGETS.map(|target| (target, ports::free())).to_vec(),
@@ -133,12 +138,8 @@ impl Mesh {
     pub async fn resume(&mut self) {
         assert!(self.processes.is_empty(), "the mesh runs");
         self.processes = match self.setup.mode {
-            Mode::Split => self.internal.iter().map(|(target, address)| self.start_target(target, *address)).collect(),
-            Mode::Embedded | Mode::Stores => {
-                let mut command = self.serve();
-                command.args(["--listen", &self.gateway.to_string()]);
-                vec![Process::start("omnimesh", &mut command)]
-            }
+            Mode::Split => self.internal.iter().map(|(target, _)| self.start_one(target, &[])).collect(),
+            Mode::Embedded | Mode::Stores => vec![self.start_one(WHOLE, &[])],
         };
         for process in &mut self.processes {
             process.said("says that it is up", |line| line.contains(" is up").then_some(())).await;
@@ -150,15 +151,24 @@ impl Mesh {
         .await;
     }
 
-    fn start_target(&self, target: &str, address: SocketAddr) -> Process {
+    /// Hands its processes over to whoever keeps them running from here on.
+    pub(crate) fn hand_over(&mut self) -> Vec<Process> {
+        std::mem::take(&mut self.processes)
+    }
+
+    /// Starts one of its processes, with further environment variables.
+    pub(crate) fn start_one(&self, target: &str, variables: &[(&str, String)]) -> Process {
         let mut command = self.serve();
-        command.args(["--target", target, "--internal-listen", &address.to_string()]);
-        if target == "gateway" {
+        if [WHOLE, "gateway"].contains(&target) {
             command.args(["--listen", &self.gateway.to_string()]);
+        }
+        if let Some((_, address)) = self.internal.iter().find(|(own, _)| *own == target) {
+            command.args(["--target", target, "--internal-listen", &address.to_string()]);
         }
         for (other, address) in self.internal.iter().filter(|(other, _)| *other != target) {
             command.env(format!("OMNIMESH_ADDRESSES__{}", other.to_uppercase()), format!("http://{address}"));
         }
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         Process::start(target, &mut command)
     }
 
@@ -241,6 +251,11 @@ impl Mesh {
         let url = self.stores.as_ref().expect("a mesh with a Redis").redis_url();
         let mut redis = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
         redis::cmd("FLUSHALL").exec_async(&mut redis).await.unwrap();
+    }
+
+    /// Its stores; none with embedded ones.
+    pub(crate) fn stores(&self) -> Option<&Stores> {
+        self.stores.as_ref()
     }
 
     /// Its database on the Postgres server; none with embedded stores.
@@ -341,7 +356,7 @@ pub async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().expect("the binary can be started")).await.unwrap()
 }
 
-fn is_defect(line: &str) -> bool {
+pub(crate) fn is_defect(line: &str) -> bool {
     line.contains("panicked") || line.contains("internal error") || line.contains("made the gateway panic")
 }
 

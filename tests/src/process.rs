@@ -59,6 +59,16 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
+    /// What it wrote to standard error from a line on.
+    pub(crate) fn log_from(&self, line: usize) -> Vec<String> {
+        self.log.lock().unwrap().get(line..).unwrap_or_default().to_vec()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// How much memory it holds, bytes (resident set).
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();

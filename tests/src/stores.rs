@@ -1,6 +1,6 @@
 //! The real stores of one mesh: a database of its own on the Postgres server of the tests, and a Redis server of its own.
 
-use std::{env, process::Command, thread};
+use std::{env, net::SocketAddr, path::Path, process::Command, sync::Mutex, thread};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -17,29 +17,34 @@ pub(crate) struct Stores {
     server: String,
     database: String,
     redis_url: String,
-    _redis: Process,
-    _folder: TempDir,
+    redis_address: SocketAddr,
+    redis: Mutex<Process>,
+    folder: TempDir,
 }
 
 impl Stores {
-    pub(crate) async fn start() -> Self {
-        let server = env::var(POSTGRES_URL).unwrap_or_else(|_| {
+    /// On that Postgres server, or on that of the environment.
+    pub(crate) async fn start(server: Option<String>) -> Self {
+        let server = server.or_else(|| env::var(POSTGRES_URL).ok()).unwrap_or_else(|| {
             panic!("{POSTGRES_URL} is not set: tests/run starts a server and sets it, or name one of yours")
         });
         let database = format!("mesh_{}", Uuid::new_v4().simple());
         execute(&server, format!("CREATE DATABASE {database}")).await;
         let folder = tempfile::tempdir().unwrap();
-        let address = ports::free();
-        let redis = Process::start(
-            "redis-server",
-            Command::new("redis-server")
-                .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
-                .args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"])
-                .arg("--dir")
-                .arg(folder.path()),
-        );
-        eventually("redis-server listens", async || TcpStream::connect(address).await.ok()).await;
-        Self { server, database, redis_url: format!("redis://{address}"), _redis: redis, _folder: folder }
+        let redis_address = ports::free();
+        let redis = Mutex::new(start_redis(redis_address, folder.path()).await);
+        Self { server, database, redis_url: format!("redis://{redis_address}"), redis_address, redis, folder }
+    }
+
+    /// Kills Redis. What was in it is gone.
+    pub(crate) fn kill_redis(&self) {
+        self.redis.lock().unwrap().kill();
+    }
+
+    /// Starts Redis again after [`Self::kill_redis`], where it was and empty.
+    pub(crate) async fn start_redis(&self) {
+        let redis = start_redis(self.redis_address, self.folder.path()).await;
+        *self.redis.lock().unwrap() = redis;
     }
 
     pub(crate) fn database_url(&self) -> String {
@@ -62,6 +67,19 @@ impl Drop for Stores {
         });
         drop(dropped.join());
     }
+}
+
+async fn start_redis(address: SocketAddr, folder: &Path) -> Process {
+    let redis = Process::start(
+        "redis-server",
+        Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"])
+            .arg("--dir")
+            .arg(folder),
+    );
+    eventually("redis-server listens", async || TcpStream::connect(address).await.ok()).await;
+    redis
 }
 
 async fn execute(server: &str, sql: String) {
