@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use omnimesh_kit::config::Flags;
 
-use crate::client::ClientArgs;
+use crate::{
+    bench::{BenchArgs, ReferenceArgs},
+    client::ClientArgs,
+};
 
 /// A retailer's channels as one: one profile, one cart, one order book, over gRPC, gRPC-Web and Connect.
 ///
@@ -47,6 +50,11 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Play a customer's story over five channels against a running mesh, and print every step.
     Tour(TourArgs),
+    /// Measure the mesh on this machine: what a call costs, beside bare echoes and the stores themselves.
+    Bench(Box<BenchArgs>),
+    /// A bare server that a bench compares with.
+    #[command(hide = true)]
+    BenchReference(ReferenceArgs),
 }
 
 /// Where settings come from.

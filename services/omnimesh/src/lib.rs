@@ -1,5 +1,6 @@
 //! The binary of the mesh: targets, command line and wiring. The only crate that knows all the others.
 
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use omnimesh::{
+    bench,
     cli::{Cli, Command, ExportCommand, ReportCommand, SettingsArgs},
     client::Client,
     commands, mesh, serve, targets, tour,
@@ -89,6 +90,11 @@ async fn run(cli: Cli) -> Result<bool> {
         }
         Command::Tour(args) => {
             tour::play(&Client::connect(&args.client).await?, &mut out).await?;
+            true
+        }
+        Command::Bench(args) => bench::bench(&args, &mut out).await?,
+        Command::BenchReference(args) => {
+            bench::serve_reference(&args).await?;
             true
         }
     };

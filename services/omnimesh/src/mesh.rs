@@ -207,6 +207,7 @@ impl Shared {
             links: self.links.clone(),
             sessions: self.sessions.clone(),
             rate_limiter: RateLimiter::open(&self.settings, self.clock.clone())?,
+            room: self.server.room(),
             lifecycle: self.lifecycle.clone(),
         })?)
     }

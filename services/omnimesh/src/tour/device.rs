@@ -18,20 +18,20 @@ use tonic::Response;
 use crate::client::Client;
 
 /// A UUID for `request_id`.
-pub(super) fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     uuid_v7(Clock::System.now()).to_string()
 }
 
 /// A device with a session.
-pub(super) struct Device {
-    pub(super) client: Client,
-    pub(super) session: Session,
+pub(crate) struct Device {
+    pub(crate) client: Client,
+    pub(crate) session: Session,
     channel: &'static str,
 }
 
 impl Device {
     /// Starts a session.
-    pub(super) async fn start<W: Write>(
+    pub(crate) async fn start<W: Write>(
         admin: &Client,
         channel: Channel,
         device: DeviceClass,
@@ -56,7 +56,7 @@ impl Device {
     }
 
     /// Puts a quantity of a SKU into the cart.
-    pub(super) async fn add<W: Write>(&self, sku: &str, quantity: i64, teller: &mut Teller<'_, W>) -> Result<Cart> {
+    pub(crate) async fn add<W: Write>(&self, sku: &str, quantity: i64, teller: &mut Teller<'_, W>) -> Result<Cart> {
         let request = AddLineRequest {
             sku: sku.into(),
             quantity,
@@ -71,7 +71,7 @@ impl Device {
     }
 
     /// Proves an e-mail address by its code and identifies the session by it. The token changes.
-    pub(super) async fn identify<W: Write>(
+    pub(crate) async fn identify<W: Write>(
         &mut self,
         admin: &Client,
         email: &str,
@@ -112,24 +112,24 @@ impl Device {
 }
 
 /// Prints the steps.
-pub(super) struct Teller<'a, W> {
+pub(crate) struct Teller<'a, W> {
     out: &'a mut W,
     steps: u32,
 }
 
 impl<'a, W: Write> Teller<'a, W> {
-    pub(super) fn new(out: &'a mut W) -> Self {
+    pub(crate) fn new(out: &'a mut W) -> Self {
         Self { out, steps: 0 }
     }
 
     /// A chapter's title.
-    pub(super) fn chapter(&mut self, title: &str) -> Result<()> {
+    pub(crate) fn chapter(&mut self, title: &str) -> Result<()> {
         writeln!(self.out, "\n{title}")?;
         Ok(())
     }
 
     /// A step that a call made: who did what, to which id, in which trace.
-    pub(super) fn step<T>(
+    pub(crate) fn step<T>(
         &mut self,
         channel: &str,
         what: impl Display,
@@ -151,13 +151,13 @@ impl<'a, W: Write> Teller<'a, W> {
     }
 
     /// Something that the story saw without a call of its own.
-    pub(super) fn note(&mut self, text: impl Display) -> Result<()> {
+    pub(crate) fn note(&mut self, text: impl Display) -> Result<()> {
         writeln!(self.out, "     {text}")?;
         Ok(())
     }
 
     /// The end.
-    pub(super) fn end(self) -> Result<()> {
+    pub(crate) fn end(self) -> Result<()> {
         writeln!(self.out, "\nThe story went as told, in {} steps.", self.steps)?;
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! The store acts with a key of its own, made for the tour and revoked at its end: where associates have OIDC tokens, here a
 //! till would have one.
 
-mod device;
-mod scene;
+pub(crate) mod device;
+pub(crate) mod scene;
 mod store;
 mod story;
 
@@ -17,6 +17,8 @@ use crate::{client::Client, demo};
 use device::Teller;
 use scene::Scene;
 use store::Store;
+
+pub(crate) use story::ship;
 
 /// Plays the story. `admin` loads the demo data, reads the codes that a back-end would send, and acts for the store.
 ///

@@ -3,19 +3,19 @@
 use anyhow::{Context as _, Result, ensure};
 
 /// The props of the story.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     /// A store that hands orders over.
-    pub(super) store: String,
+    pub(crate) store: String,
     /// Goods on its shelf.
-    pub(super) goods: Vec<String>,
+    pub(crate) goods: Vec<String>,
     /// A shipping method of Turkey.
-    pub(super) shipping_method: String,
+    pub(crate) shipping_method: String,
     /// The customer's address, new in every tour.
-    pub(super) email: String,
+    pub(crate) email: String,
 }
 
 impl Scene {
-    pub(super) fn choose() -> Result<Self> {
+    pub(crate) fn choose() -> Result<Self> {
         let locations = omnimesh_catalog::demo::locations();
         let store = locations.iter().find(|location| location.offers_pickup).context("the demo data has no store")?;
         let store = store.location_id.clone();
@@ -34,7 +34,7 @@ impl Scene {
     }
 
     /// One of the goods on the store's shelf.
-    pub(super) fn sku(&self, place: usize) -> Result<&str> {
+    pub(crate) fn sku(&self, place: usize) -> Result<&str> {
         self.goods.get(place).map(String::as_str).context("the demo store has too few goods")
     }
 }
