@@ -124,7 +124,7 @@ impl Gateway {
         let watch = |body| Body::new(Watched::new(body, self.shared.message_bytes, patience, verdict.clone()));
         match place {
             Place::Rpc(rule) => match self.admit(rule, client, request.headers()).await {
-                Ok(principal) => self.forward(rule, principal, verdict.clone(), request.map(watch)).await,
+                Ok(admitted) => self.forward(rule, admitted, verdict.clone(), request.map(watch)).await,
                 Err(fault) => refuse(fault),
             },
             Place::Health => self.shared.health.answer(request.map(watch)).await,
@@ -148,12 +148,13 @@ impl Gateway {
         request: Request<Body>,
     ) -> Response<Body> {
         match self.admit(rule, client, request.headers()).await {
-            Ok(principal) => {
+            Ok(admitted) => {
+                let admitted = admitted.without_place();
                 let bounds = connect::Bounds {
                     message_bytes: self.shared.message_bytes,
                     patience: self.shared.settings.body_timeout(),
                 };
-                let forward = |request| self.forward(rule, principal, Verdict::default(), request);
+                let forward = |request| self.forward(rule, admitted, Verdict::default(), request);
                 connect::unary(codec, rule, bounds, request, forward).await
             }
             Err(fault) => connect::refuse_unary(fault),
@@ -168,13 +169,13 @@ impl Gateway {
         request: Request<Body>,
     ) -> Response<Body> {
         match self.admit(rule, client, request.headers()).await {
-            Ok(principal) => {
+            Ok(admitted) => {
                 let verdict = Verdict::default();
                 let patience = (!rule.client_streaming).then(|| self.shared.settings.body_timeout());
                 let limit = self.shared.message_bytes;
                 connect::stream(codec, rule, limit, request, verdict.clone(), |request| {
                     let watch = |body| Body::new(Watched::new(body, limit, patience, verdict.clone()));
-                    self.forward(rule, principal, verdict.clone(), request.map(watch))
+                    self.forward(rule, admitted, verdict.clone(), request.map(watch))
                 })
                 .await
             }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use ipnet::IpNet;
 use omnimesh_kit::{
     clock::Clock, config::Settings, lifecycle::Lifecycle, links::Links, ratelimit::RateLimiter, secrets::Secrets,
-    session::LiveSessions,
+    server::Room, session::LiveSessions,
 };
 use tokio::sync::Semaphore;
 
@@ -29,6 +29,8 @@ pub struct Deps {
     pub sessions: LiveSessions,
     /// Counts calls, where all gateways count.
     pub rate_limiter: RateLimiter,
+    /// The process's room for calls.
+    pub room: Room,
     /// Where its tasks live.
     pub lifecycle: Lifecycle,
 }
@@ -77,7 +79,8 @@ pub(crate) struct Shared {
     pub(crate) reflection: Reflection,
     pub(crate) health: Health,
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
-    pub(crate) room: Semaphore,
+    pub(crate) room: Room,
+    pub(crate) calls: Semaphore,
     pub(crate) connections: Arc<Semaphore>,
 }
 
@@ -96,7 +99,7 @@ impl Gateway {
     /// # Errors
     /// As for [`Self::new`].
     pub fn with_settings(deps: Deps, settings: GatewaySettings) -> Result<Self, Error> {
-        let Deps { settings: mesh, clock, links, secrets, sessions, rate_limiter, lifecycle } = deps;
+        let Deps { settings: mesh, clock, links, secrets, sessions, rate_limiter, room, lifecycle } = deps;
         if let Some((key, problem)) = settings.problems().first() {
             return Err(Error::Value(key, problem));
         }
@@ -108,7 +111,8 @@ impl Gateway {
             reflection: Reflection::new()?,
             health: Health::new(links.clone(), lifecycle.clone()),
             tls: mesh.tls.as_ref().map(crate::serve::acceptor).transpose()?,
-            room: Semaphore::new(settings.max_concurrent_calls.min(Semaphore::MAX_PERMITS)),
+            room,
+            calls: Semaphore::new(settings.max_concurrent_calls.min(Semaphore::MAX_PERMITS)),
             connections: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
             message_bytes: mesh.limits.message_bytes,
             trusted_proxies: mesh.trusted_proxies.clone(),

@@ -12,7 +12,8 @@ pub struct GatewaySettings {
     pub max_connections: usize,
     /// Calls at the same time on one HTTP/2 connection.
     pub max_streams_per_connection: u32,
-    /// Calls at the same time in this process; streams count until their answer begins.
+    /// Calls at the same time in this process, those included whose message is still on its way; streams count until their
+    /// answer begins. How many are handled at the same time the load decides, see `server.max_concurrent_calls`.
     pub max_concurrent_calls: usize,
     /// The largest head of a request, in bytes; at least 8192.
     pub max_header_bytes: u32,
@@ -20,7 +21,8 @@ pub struct GatewaySettings {
     pub header_timeout_ms: u64,
     /// Milliseconds in which a client must have sent its message, unless the client streams.
     pub body_timeout_ms: u64,
-    /// Milliseconds between two looks at whether the caller of an open stream is still welcome.
+    /// Milliseconds between two looks at whether the caller of an open stream is still welcome. With the time a look takes
+    /// a revocation ends streams within 30 s.
     pub recheck_ms: u64,
     /// Milliseconds for which a loaded API key is believed; at most 10000. Revocation is seen that much later.
     pub key_cache_ms: u64,
@@ -39,7 +41,7 @@ impl Default for GatewaySettings {
             max_header_bytes: 16 * 1024,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
-            recheck_ms: 30_000,
+            recheck_ms: 25_000,
             key_cache_ms: 5_000,
             keepalive_seconds: 20,
             trust_trace_context: false,

@@ -1,9 +1,16 @@
 //! Mutual TLS between the processes of the mesh: each shows a certificate that the mesh's own authority signed.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 use http::Uri;
-use tonic::transport::{Certificate, ClientTlsConfig, Identity, Server, ServerTlsConfig};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::config::{Error, InternalTls};
 
@@ -15,6 +22,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 pub struct MutualTls {
     identity: Identity,
     authority: Certificate,
+    client: Arc<ClientConfig>,
 }
 
 impl fmt::Debug for MutualTls {
@@ -35,17 +43,23 @@ impl MutualTls {
                 Error::at(format!("internal_tls.{key}"), format!("{} can't be read: {error}", path.display()))
             })
         };
-        let identity = Identity::from_pem(read("cert_file", &files.cert_file)?, read("key_file", &files.key_file)?);
-        let authority = Certificate::from_pem(read("ca_file", &files.ca_file)?);
+        let (chain, key) = (read("cert_file", &files.cert_file)?, read("key_file", &files.key_file)?);
+        let authority = read("ca_file", &files.ca_file)?;
+        let problem = |cause: String| {
+            let problem =
+                "cert_file must be a PEM chain, key_file its PEM key, and ca_file the PEM certificate of the authority";
+            Error::at("internal_tls", format!("{problem}: {cause}"))
+        };
+        let client = Arc::new(client(&chain, &key, &authority).map_err(|error| problem(error.to_string()))?);
+        let (identity, authority) = (Identity::from_pem(chain, key), Certificate::from_pem(authority));
         // No error: it was installed before.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let tls = Self { identity, authority };
+        drop(ring::default_provider().install_default());
+        let tls = Self { identity, authority, client };
         match Server::builder().tls_config(tls.server()) {
             Ok(_) => Ok(tls),
             Err(error) => {
                 let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                let problem = "cert_file must be a PEM chain, key_file its PEM key, and ca_file the PEM certificate of the authority";
-                Err(Error::at("internal_tls", format!("{problem}: {cause}")))
+                Err(problem(cause))
             }
         }
     }
@@ -55,15 +69,26 @@ impl MutualTls {
         ServerTlsConfig::new().identity(self.identity.clone()).client_ca_root(self.authority.clone()).timeout(HANDSHAKE)
     }
 
-    /// The server's certificate must be for the host that the address names.
-    pub(crate) fn client(&self, address: &Uri) -> ClientTlsConfig {
+    /// Speaks TLS on a connection. The server's certificate must be for the host that the address names.
+    pub(crate) async fn connect(&self, address: &Uri, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let host = address.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        ClientTlsConfig::new()
-            .identity(self.identity.clone())
-            .ca_certificate(self.authority.clone())
-            .domain_name(host)
-            .timeout(HANDSHAKE)
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(self.client.clone()).connect(name, stream).await
     }
+}
+
+fn client(chain: &[u8], key: &[u8], authority: &[u8]) -> Result<ClientConfig, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority) {
+        roots.add(certificate?)?;
+    }
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>()?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key)?)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -77,7 +102,11 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     use tempfile::TempDir;
     use tokio::net::TcpListener;
-    use tonic::{Code, Status, service::Routes, transport::Endpoint};
+    use tonic::{
+        Code, Status,
+        service::Routes,
+        transport::{ClientTlsConfig, Endpoint},
+    };
 
     use super::*;
     use crate::{

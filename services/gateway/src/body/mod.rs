@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use omnimesh_kit::error::Fault;
 
-pub(crate) use settled::{Recheck, refuse, settle};
+pub(crate) use settled::{Recheck, code_in, refuse, settle};
 pub(crate) use watched::{Watched, broken, too_slow};
 
 /// What the gateway found wrong with a request while it passed. It wins over whatever the service made of the rest.

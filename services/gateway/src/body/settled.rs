@@ -104,7 +104,8 @@ pub(crate) fn refuse(fault: Fault) -> Response<Body> {
     Status::from(fault).into_http()
 }
 
-fn code_in(headers: &HeaderMap) -> Option<Code> {
+/// The status in headers or trailers.
+pub(crate) fn code_in(headers: &HeaderMap) -> Option<Code> {
     headers.get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))
 }
 

@@ -127,6 +127,7 @@ async fn gateway(echo: &Echo, token: &SessionToken) -> Gateway {
         secrets,
         sessions: live,
         rate_limiter: RateLimiter::memory(clock),
+        room: server.room(),
         lifecycle,
     };
     let own = GatewaySettings { key_cache_ms: 10_000, ..GatewaySettings::default() };

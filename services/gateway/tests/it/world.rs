@@ -126,6 +126,7 @@ impl World {
             secrets,
             sessions: live.clone(),
             rate_limiter: RateLimiter::memory(clock),
+            room: server.room(),
             lifecycle: lifecycle.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

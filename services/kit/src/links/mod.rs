@@ -21,6 +21,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use tokio::time::Instant;
 use tonic::body::Body;
 
+pub use self::balance::{Balanced, Error};
 use self::remote::Remote;
 use crate::{
     auth::{Caller, IDENTITY_HEADER, InProcess, TokenKey, rule},
@@ -28,7 +29,7 @@ use crate::{
     config::{Settings, Texts},
     error::Fault,
     lifecycle::Lifecycle,
-    server::{GRPC_TIMEOUT, Stack, TARGET_HEADER, refuse, timeout_in},
+    server::{GRPC_TIMEOUT, NESTED_HEADER, Stack, TARGET_HEADER, refuse, timeout_in},
     tls::MutualTls,
 };
 
@@ -159,6 +160,9 @@ impl Links {
                     };
                 request.headers_mut().insert(IDENTITY_HEADER, token);
                 request.headers_mut().insert(TARGET_HEADER, named);
+                if caller.service.is_some() {
+                    request.headers_mut().insert(NESTED_HEADER, HeaderValue::from_static("1"));
+                }
                 let idempotent = idempotent || rule.is_some_and(|rule| rule.idempotent);
                 let may_repeat = idempotent && !rule.is_some_and(|rule| rule.client_streaming);
                 remote.send(deadline, may_repeat, request).await

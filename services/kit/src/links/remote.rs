@@ -13,11 +13,10 @@ use opentelemetry::{
     metrics::{Counter, Histogram},
 };
 use tokio::time::Instant;
-use tonic::{Code, body::Body, transport::Channel};
-use tower::ServiceExt as _;
+use tonic::{Code, body::Body};
 use tracing::Instrument as _;
 
-use super::{balance, budget::Budget, circuit::Circuit};
+use super::{balance::Balanced, budget::Budget, circuit::Circuit};
 use crate::{
     error::Fault,
     lifecycle::Lifecycle,
@@ -61,15 +60,15 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) struct Remote {
     target: String,
-    channel: Channel,
+    replicas: Balanced,
     circuit: Circuit,
     budget: Budget,
 }
 
 impl Remote {
     pub(super) fn new(target: &str, uris: Vec<Uri>, tls: Option<MutualTls>, lifecycle: &Lifecycle) -> Self {
-        let channel = balance::channel(target, uris, tls, lifecycle);
-        Self { target: target.to_owned(), channel, circuit: Circuit::new(), budget: Budget::new() }
+        let replicas = Balanced::new(target, uris, tls, lifecycle);
+        Self { target: target.to_owned(), replicas, circuit: Circuit::new(), budget: Budget::new() }
     }
 
     pub(super) async fn send(
@@ -143,15 +142,13 @@ impl Remote {
             set_timeout(request.headers_mut(), deadline);
         }
         let sent = Instant::now();
-        let call = self.channel.clone().oneshot(request);
+        let call = self.replicas.send(request);
         let outcome = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, call).await,
             None => Ok(call.await),
         };
         let response = match outcome {
             Ok(Ok(response)) => response,
-            // The channel keeps the time that the other side is told, which ends a little earlier.
-            Ok(Err(error)) if timed_out(&error) => refuse(exceeded()),
             Ok(Err(error)) => {
                 tracing::warn!(error = %chain(&error), service = self.target, "the call failed on its way");
                 refuse(Fault::unavailable(format!("the service {} does not answer", self.target)))
@@ -193,11 +190,6 @@ fn too_large() -> Fault {
         omnimesh_proto::common::v1::ErrorReason::MessageTooLarge,
         format!("the message is larger than {MAX_REQUEST_BYTES} bytes"),
     )
-}
-
-/// Whether the channel's own clock, set by the same header, ran out before the deadline did.
-fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<tonic::TimeoutExpired>())
 }
 
 /// An error with its causes, for the log.

@@ -10,6 +10,7 @@ mod handler;
 mod host;
 mod metrics;
 mod panic;
+mod room;
 mod shed;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ use self::{
     handler::{Handler as _, Rpc, Served},
     metrics::Metrics,
     panic::CatchPanic,
-    shed::{LoadShed, Room},
+    shed::LoadShed,
     trace::Trace,
 };
 use crate::{
@@ -46,12 +47,14 @@ pub use clarify::{MAX_REQUEST_BYTES, clear};
 pub(crate) use deadline::{GRPC_TIMEOUT, exceeded, timeout_in, timeout_text};
 pub(crate) use handler::{code_in, refuse};
 pub(crate) use host::TARGET_HEADER;
+pub use room::{Place, Room};
+pub(crate) use shed::NESTED_HEADER;
 
 /// How this process serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSettings {
-    /// Calls at the same time in the whole process, calls between its own services included.
+    /// Calls at the same time in this process at the most; what they take sets a lower limit, see [`Room`].
     pub max_concurrent_calls: usize,
     /// Seconds after which a connection is asked to come again, so that clients spread over new replicas.
     pub max_connection_age_seconds: u64,
@@ -86,6 +89,12 @@ impl Server {
     #[must_use]
     pub fn with_tls(self, tls: Option<MutualTls>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// The process's room for calls: whoever takes calls from outside has them find a place in it.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room.clone()
     }
 
     /// The stack around the servers of the service `target`.

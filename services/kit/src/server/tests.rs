@@ -311,22 +311,82 @@ async fn a_process_that_is_gone_is_unavailable() {
 }
 
 #[tokio::test]
-async fn full_is_full_for_calls_in_the_process_too() {
+async fn who_comes_to_a_full_process_is_refused_and_what_it_calls_itself_is_not() {
     let lifecycle = Lifecycle::new();
     let keys = TokenKey::new(&Secrets::from_root([7; 32]), Clock::System);
     let settings = ServerSettings { max_concurrent_calls: 2, ..ServerSettings::default() };
     let server = Server::new(settings, keys.clone(), lifecycle.clone());
-    let links = Links::new(keys, Addresses::new(), lifecycle).of("carts");
-    links.register_local(server.stack("orders", Routes::new(EventLogServiceServer::new(Probe::default()))));
+    let probe = Probe::default();
+    let stack = server.stack("orders", Routes::new(EventLogServiceServer::new(probe.clone())));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    server.serve(listener, vec![stack.clone()]);
+    let local = Links::new(keys.clone(), Addresses::new(), lifecycle.clone()).of("carts");
+    local.register_local(stack);
+    let links = Links::new(keys, Addresses::from([("orders".to_owned(), vec![uri])]), lifecycle).of("carts");
     let mut waiting = [Box::pin(send(&links, ask(WAIT))), Box::pin(send(&links, ask(WAIT)))];
-    for call in &mut waiting {
-        assert!(futures::poll!(call.as_mut()).is_pending());
+    while probe.calls.load(Ordering::SeqCst) < 2 {
+        for call in &mut waiting {
+            assert!(futures::poll!(call.as_mut()).is_pending());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let status = send(&links, ask(ANSWER)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
     assert!(status.get_details_retry_info().is_some());
+    assert!(send(&local, ask(ANSWER)).await.is_ok());
     drop(waiting);
-    assert!(send(&links, ask(ANSWER)).await.is_ok());
+    // The other side hears of it a moment later.
+    while send(&links, ask(ANSWER)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A service of two processes, one of which is told to stop while it is called all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_stops_fails_no_call_while_another_is_there() {
+    let keys = TokenKey::new(&Secrets::from_root([7; 32]), Clock::System);
+    let here = Lifecycle::new();
+    let (mut uris, mut replicas) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let (life, probe) = (Lifecycle::new(), Probe::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        uris.push(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+        let server = Server::new(ServerSettings::default(), keys.clone(), life.clone());
+        server.serve(listener, vec![server.stack("orders", Routes::new(EventLogServiceServer::new(probe.clone())))]);
+        replicas.push((life, probe));
+    }
+    let links = Links::new(keys, Addresses::from([("orders".to_owned(), uris)]), here.clone()).of("carts");
+    let calls = |replica: usize| replicas[replica].1.calls.load(Ordering::SeqCst);
+    let done = tokio_util::sync::CancellationToken::new();
+    // Raw calls, as the gateway passes them on: these are never sent twice.
+    let callers = (0..8).map(|_| {
+        let (links, done) = (links.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut failed = Vec::new();
+            while !done.is_cancelled() {
+                let refused = send(&links, ask(REFUSE)).await.unwrap_err();
+                if refused.code() != Code::InvalidArgument {
+                    failed.push(refused);
+                }
+            }
+            failed
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    while calls(0) < 200 || calls(1) < 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(replicas[0].0.shutdown(Duration::from_secs(5)).await, "it does not drain");
+    let (stopped, other) = (calls(0), calls(1));
+    while calls(1) < other + 500 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    done.cancel();
+    for caller in callers {
+        assert!(caller.await.unwrap().is_empty());
+    }
+    assert_eq!(calls(0), stopped);
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ pub const SERVER_ACTIVE: &str = "rpc.server.active_requests";
 pub const CLIENT_DURATION: &str = "rpc.client.call.duration";
 /// Calls that were sent again.
 pub const CLIENT_RETRIES: &str = "omnimesh.rpc.client.retries";
+/// How many calls a process handles at the same time at the most.
+pub const CONCURRENCY_LIMIT: &str = "omnimesh.rpc.server.concurrency_limit";
 /// Calls that were shed.
 pub const SHED: &str = "omnimesh.rpc.server.shed";
 
