@@ -33,6 +33,7 @@ pub async fn serve(args: &ServeArgs) -> Result<()> {
         targets => targets.join("-"),
     };
     let telemetry = telemetry::init(&settings.log, &label)?;
+    raise_open_files();
     let lifecycle = Lifecycle::new();
     let result = run(args, settings, &lifecycle).await;
     if result.is_err() {
@@ -40,6 +41,15 @@ pub async fn serve(args: &ServeArgs) -> Result<()> {
     }
     telemetry.shutdown().await;
     result
+}
+
+/// Each connection is an open file. Shells and service managers often allow 1,024 of them, fewer than a gateway takes, and let
+/// a process ask for more.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => tracing::debug!(files, "files that may be open"),
+        Err(error) => tracing::warn!(error = %error, "no more files may be open than at the start"),
+    }
 }
 
 async fn run(args: &ServeArgs, settings: Arc<Settings>, lifecycle: &Lifecycle) -> Result<()> {
@@ -111,4 +121,17 @@ fn banner(settings: &Settings, mesh: &Mesh, keys: Option<&Keys>) -> Result<()> {
     writeln!(out, "stop it with Ctrl-C; `omnimesh --help` has the commands")?;
     out.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rlimit::{Resource, getrlimit, setrlimit};
+
+    #[test]
+    fn as_many_files_may_be_open_as_the_system_lets() {
+        let (_, hard) = getrlimit(Resource::NOFILE).unwrap();
+        setrlimit(Resource::NOFILE, hard / 2, hard).unwrap();
+        super::raise_open_files();
+        assert_eq!(getrlimit(Resource::NOFILE).unwrap(), (hard, hard));
+    }
 }
