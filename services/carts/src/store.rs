@@ -10,7 +10,7 @@ use omnimesh_kit::{
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::domain::{Body, Cart, CartId, Customer, State, coupon::Coupon, delivery::ShippingMethod};
+use crate::domain::{Body, Cart, CartId, State, coupon::Coupon, delivery::ShippingMethod};
 
 omnimesh_kit::statements! {
     /// One cart.
@@ -37,20 +37,22 @@ omnimesh_kit::statements! {
         sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
             freeze_expires_at, created_at, updated_at, body FROM carts WHERE order_id = $1 ORDER BY id"
     };
-    /// A customer's carts: those to go on with first, the session's own profile's before those of the customer's other profiles,
-    /// these before the session's, the latest first. Merged ones lead an old lineage to where its cart went.
+    /// The carts of a profile's customer: those to go on with first, the profile's own before those of the customer's other
+    /// profiles, these before the session's, the latest first. Merged ones lead an old lineage to where its cart went.
     OF_OWNER = {
         postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
             freeze_expires_at, created_at, updated_at, body FROM carts \
-            WHERE (profile_id = ANY($1) AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
+            WHERE (profile_id = ANY(ARRAY(SELECT CAST($1 AS UUID) UNION ALL SELECT m.profile_id FROM customer_profiles AS p \
+                JOIN customer_profiles AS m ON m.root_id = p.root_id WHERE p.profile_id = $1)) AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
             AND currency = COALESCE($3, currency) \
-            ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $4 THEN 0 WHEN profile_id IS NOT NULL THEN 1 ELSE 2 END, \
+            ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $1 THEN 0 WHEN profile_id IS NOT NULL THEN 1 ELSE 2 END, \
                 updated_at DESC, id LIMIT 64",
         sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
             freeze_expires_at, created_at, updated_at, body FROM carts \
-            WHERE (profile_id IN (SELECT unhex(value) FROM json_each($1)) AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
+            WHERE (profile_id IN (SELECT $1 UNION ALL SELECT m.profile_id FROM customer_profiles AS p \
+                JOIN customer_profiles AS m ON m.root_id = p.root_id WHERE p.profile_id = $1) AND state IN ('ACTIVE', 'FROZEN') OR session_id = $2 AND state <> 'ORDERED') \
             AND currency = COALESCE($3, currency) \
-            ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $4 THEN 0 WHEN profile_id IS NOT NULL THEN 1 ELSE 2 END, \
+            ORDER BY CASE state WHEN 'MERGED' THEN 1 ELSE 0 END, CASE WHEN profile_id = $1 THEN 0 WHEN profile_id IS NOT NULL THEN 1 ELSE 2 END, \
                 updated_at DESC, id LIMIT 64"
     };
     /// The carts that some profiles go on with.
@@ -159,14 +161,14 @@ pub(crate) async fn of_order_locked(conn: &mut Conn, order: &str) -> Result<Vec<
     conn.fetch_all(OF_ORDER_LOCKED, args![order]).await?.iter().map(read).collect()
 }
 
-/// A customer's carts, the one to go on with first.
+/// The carts of a session and of its profile's customer, the one to go on with first.
 pub(crate) async fn of_owner(
     conn: &mut Conn,
-    customer: &Customer,
+    session: SessionId,
+    profile: Option<ProfileId>,
     currency: Option<Currency>,
 ) -> Result<Vec<Cart>, Error> {
-    let own = customer.profile.map(|id| id.0);
-    let values = args![uuids(&customer.members), customer.session.0, currency.map(Currency::code), own];
+    let values = args![profile.map(|id| id.0), session.0, currency.map(Currency::code)];
     conn.fetch_all(OF_OWNER, values).await?.iter().map(read).collect()
 }
 

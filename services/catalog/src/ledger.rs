@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use omnimesh_kit::{
     call::Call,
+    error::Fault,
     outbox,
     store::{Db, Tx},
     transaction,
@@ -46,16 +47,30 @@ pub(crate) async fn announce(
     Ok(outbox::append(tx, call, &format!("stock:{sku}:{location_id}"), version, &changed).await?)
 }
 
+async fn announce_all(tx: &mut Tx, call: &Call, mut changed: Vec<stock::Changed>) -> Result<(), Error> {
+    changed.sort_by(|a, b| (&a.sku, &a.location_id).cmp(&(&b.sku, &b.location_id)));
+    for row in changed {
+        announce(tx, call, &row.sku, &row.location_id, row.version).await?;
+    }
+    Ok(())
+}
+
 /// Reserves what each row has to give.
 ///
 /// # Errors
 /// [`Error::PlanStale`] if a row has too little by now.
 pub(crate) async fn hold(tx: &mut Tx, call: &Call, demand: &BTreeMap<(&str, &str), i64>) -> Result<(), Error> {
-    for ((sku, location_id), quantity) in demand {
-        let version = stock::hold(tx, sku, location_id, *quantity).await?.ok_or(Error::PlanStale)?;
-        announce(tx, call, sku, location_id, version).await?;
+    let row = |((sku, location_id), quantity): (&(&str, &str), &i64)| Move {
+        sku: (*sku).to_owned(),
+        location_id: (*location_id).to_owned(),
+        reserved: *quantity,
+        ..Move::default()
+    };
+    let held = stock::hold(tx, &demand.iter().map(row).collect::<Vec<_>>()).await?;
+    if held.len() < demand.len() {
+        return Err(Error::PlanStale);
     }
-    Ok(())
+    announce_all(tx, call, held).await
 }
 
 /// HELD becomes CONFIRMED: what was reserved is allocated.
@@ -65,13 +80,28 @@ pub(crate) async fn hold(tx: &mut Tx, call: &Call, demand: &BTreeMap<(&str, &str
 pub(crate) async fn confirm(tx: &mut Tx, call: &Call, reservation: &mut Reservation) -> Result<(), Error> {
     let all: Vec<_> =
         reservation.allocations.iter().enumerate().map(|(index, allocation)| (index, allocation.left())).collect();
-    for ((sku, location_id), quantity) in by_row(reservation, &all) {
-        let change = Move { on_hand: 0, reserved: -quantity, allocated: quantity };
-        let version = stock::apply(tx, &sku, &location_id, change).await?;
-        announce(tx, call, &sku, &location_id, version).await?;
-    }
+    let bound = |quantity: i64| Move { reserved: -quantity, allocated: quantity, ..Move::default() };
+    move_rows(tx, call, reservation, &all, bound).await?;
     reservation.state = ReservationState::Confirmed;
     Ok(reservations::update(tx, reservation).await?)
+}
+
+/// Moves the taken quantities between the parts of their rows; `parts` says how many go from where to where.
+async fn move_rows(
+    tx: &mut Tx,
+    call: &Call,
+    reservation: &Reservation,
+    taken: &[(usize, i64)],
+    parts: impl Fn(i64) -> Move,
+) -> Result<(), Error> {
+    let rows = by_row(reservation, taken).into_iter();
+    let moves: Vec<_> =
+        rows.map(|((sku, location_id), quantity)| Move { sku, location_id, ..parts(quantity) }).collect();
+    let changed = stock::apply(tx, &moves).await?;
+    if changed.len() < moves.len() {
+        return Err(Fault::internal("a reservation of a stock row that is not there").into());
+    }
+    announce_all(tx, call, changed).await
 }
 
 /// Lets parts of an open reservation leave it, or all that is left if none is named; never more than is left. Nothing happens to
@@ -91,15 +121,13 @@ pub(crate) async fn leave(
     }
     let taken = take(&reservation.allocations, parts);
     let held = reservation.state == ReservationState::Held;
-    for ((sku, location_id), quantity) in by_row(reservation, &taken) {
-        let change = Move {
-            on_hand: if how == Leave::Commit { -quantity } else { 0 },
-            reserved: if held { -quantity } else { 0 },
-            allocated: if held { 0 } else { -quantity },
-        };
-        let version = stock::apply(tx, &sku, &location_id, change).await?;
-        announce(tx, call, &sku, &location_id, version).await?;
-    }
+    let parts = |quantity: i64| Move {
+        on_hand: if how == Leave::Commit { -quantity } else { 0 },
+        reserved: if held { -quantity } else { 0 },
+        allocated: if held { 0 } else { -quantity },
+        ..Move::default()
+    };
+    move_rows(tx, call, reservation, &taken, parts).await?;
     for (index, quantity) in taken {
         let Some(allocation) = reservation.allocations.get_mut(index) else { continue };
         let (released, committed) = if how == Leave::Commit { (0, quantity) } else { (quantity, 0) };

@@ -138,7 +138,7 @@ async fn steps(app: &App, call: &Call, draft: &Order, last: Step) -> Result<Orde
         group.store = Some(snapshot(app, call, &group.location_id).await?);
     }
     let placement = placement_of(&cart, groups, app.now().plus(app.settings.payment_time()))?;
-    let order = place(app, call, draft.id, placement).await?;
+    let order = place(app, call, draft, placement).await?;
     fault::point(fault::PLACE_PLACED).await;
     Ok(order)
 }
@@ -226,15 +226,20 @@ pub(crate) async fn snapshot(app: &App, call: &Call, location_id: &str) -> Resul
 }
 
 /// The draft becomes an order, unless somebody ended it meanwhile.
-async fn place(app: &App, call: &Call, id: OrderId, placement: Placement) -> Result<Order, Error> {
+async fn place(app: &App, call: &Call, draft: &Order, placement: Placement) -> Result<Order, Error> {
     transaction!(app.deps.db, tx => {
-        let mut order = orders::lock(&mut tx, id).await?.ok_or(Error::NoSuchOrder)?;
+        let cause = Cause::of(call, tx.now());
+        let mut order = draft.clone();
+        order.place(placement.clone(), &cause)?;
+        if orders::save(&mut tx, call, &mut order).await? {
+            return Ok::<_, Error>(order);
+        }
+        let mut order = orders::lock(&mut tx, draft.id).await?.ok_or(Error::NoSuchOrder)?;
         if order.state == OrderState::Draft {
-            let cause = Cause::of(call, tx.now());
             order.place(placement.clone(), &cause)?;
             crate::rpc::save(&mut tx, call, &mut order).await?;
         }
-        Ok::<_, Error>(order)
+        Ok(order)
     })
 }
 

@@ -25,7 +25,7 @@ use super::{
     prices, view,
 };
 use crate::{
-    domain::{Cart, CartId, Customer, State, merge::Mode},
+    domain::{Cart, CartId, State, merge::Mode},
     error::Error,
     store,
 };
@@ -70,8 +70,7 @@ pub(crate) async fn claim(
         let now = carts.deps.clock.now();
         let mut conn = carts.deps.db.read().await?;
         let members = customers::members(&mut conn, profile).await?;
-        let customer = Customer { session, profile: Some(profile), members };
-        let mut found = store::of_owner(&mut conn, &customer, None).await?;
+        let mut found = store::of_owner(&mut conn, session, Some(profile), None).await?;
         let way = match handed {
             Some(id) => way(&mut conn, id).await?,
             None => Vec::new(),
@@ -81,7 +80,7 @@ pub(crate) async fn claim(
         found.extend(way.into_iter().last().filter(|end| end.profile.is_none() && end.session != Some(session)));
 
         let found = found.into_iter().map(|cart| cart.at(now)).filter(|cart| cart.state.is_live());
-        let live: Vec<_> = found.filter(|cart| cart.profile.is_none_or(|it| customer.members.contains(&it))).collect();
+        let live: Vec<_> = found.filter(|cart| cart.profile.is_none_or(|it| members.contains(&it))).collect();
         let own = live.iter().filter(|cart| cart.profile.is_some());
         let guests = live.iter().filter(|cart| cart.profile.is_none());
         let mut conflict = false;

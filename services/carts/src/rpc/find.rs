@@ -51,13 +51,32 @@ pub(crate) async fn find(carts: &Carts, call: &Call, which: Which) -> Result<Opt
         }
         (None, Some(id)) => {
             let mut conn = carts.deps.db.read().await?;
-            let customer = customer(&mut conn, call).await?;
-            let any = which.trusted || may_name_any(call.identity());
-            by_id(&mut conn, customer.as_ref(), id, any).await?
+            match plain(&mut conn, call, id).await? {
+                Some(cart) => Some(cart),
+                None => {
+                    let customer = customer(&mut conn, call).await?;
+                    let any = which.trusted || may_name_any(call.identity());
+                    by_id(&mut conn, customer.as_ref(), id, any).await?
+                }
+            }
         }
         (None, None) => of_session(carts, call, which.currency).await?,
     };
     Ok(found.map(|cart| cart.at(now)))
+}
+
+/// The cart, if it is the session's own profile's or lineage's and went nowhere. That is what most calls name, and to know it
+/// nobody has to be asked who else the customer is.
+async fn plain(conn: &mut Conn, call: &Call, id: CartId) -> Result<Option<Cart>, store_kit::Error> {
+    let Some(alone) = alone(call) else { return Ok(None) };
+    let cart = store::cart(conn, id).await?;
+    Ok(cart.filter(|cart| cart.is_owned_by(&alone) && !matches!(cart.state, State::Merged { .. })))
+}
+
+/// The caller, if it is a customer, by the session's own profile alone.
+fn alone(call: &Call) -> Option<Customer> {
+    let profile = writer(call);
+    call.session().map(|session| Customer { session: session.id, profile, members: profile.into_iter().collect() })
 }
 
 /// Whose carts the caller may use, if it is a customer. Who was handed a session over uses those of whom it came from.
@@ -117,15 +136,19 @@ async fn by_id(conn: &mut Conn, caller: Option<&Customer>, id: CartId, any: bool
 /// The cart that a session goes on with. What its customer left behind is brought together first, so that no line is lost: a
 /// guest's cart that was created while the session was being identified, and carts of profiles that were found to be one.
 async fn of_session(carts: &Carts, call: &Call, currency: Option<Currency>) -> Result<Option<Cart>, Error> {
+    let Some(alone) = alone(call) else {
+        let problem = "must be given: only a customer's session has a cart of its own";
+        return Err(Fault::invalid("cart_id", problem).into());
+    };
     let mut tried = false;
     loop {
         let now = carts.deps.clock.now();
         let mut conn = carts.deps.db.read().await?;
-        let Some(customer) = customer(&mut conn, call).await? else {
-            let problem = "must be given: only a customer's session has a cart of its own";
-            return Err(Fault::invalid("cart_id", problem).into());
-        };
-        let found = store::of_owner(&mut conn, &customer, currency).await?;
+        let found = store::of_owner(&mut conn, alone.session, alone.profile, currency).await?;
+        // Mostly there is nothing but the profile's own cart, and it does not matter who else the customer is.
+        let own = |cart: &Cart| !matches!(cart.state, State::Merged { .. }) && cart.is_owned_by(&alone);
+        let customer = if found.iter().all(own) { None } else { customer(&mut conn, call).await? };
+        let customer = customer.unwrap_or_else(|| alone.clone());
         drop(conn);
         let found: Vec<_> = found.into_iter().map(|cart| cart.at(now)).collect();
         if let Some(profile) = customer.profile
@@ -183,10 +206,9 @@ pub(crate) async fn still_theirs(
 /// The merged carts that still hold a guest's place although they lead to an order.
 pub(crate) async fn dead_ends(carts: &Carts, call: &Call, currency: Currency) -> Result<Vec<CartId>, Error> {
     let Some(session) = call.session() else { return Ok(Vec::new()) };
-    let guest = Customer { session: session.id, profile: None, members: Vec::new() };
     let mut conn = carts.deps.db.read().await?;
     let mut ends = Vec::new();
-    for cart in store::of_owner(&mut conn, &guest, Some(currency)).await? {
+    for cart in store::of_owner(&mut conn, session.id, None, Some(currency)).await? {
         if matches!(cart.state, State::Merged { .. })
             && by_id(&mut conn, None, cart.id, true).await?.is_none_or(|end| !end.state.is_live())
         {

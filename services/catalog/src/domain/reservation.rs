@@ -3,7 +3,7 @@
 use omnimesh_kit::clock::Timestamp;
 use omnimesh_proto::catalog::v1::{self as proto, ReservationState};
 
-use super::allocation::Shortage;
+use super::allocation::{Pick, Shortage};
 
 /// Part of a line, at one location.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,20 @@ pub struct Allocation {
     pub released: i64,
     /// How many of them have left.
     pub committed: i64,
+}
+
+impl From<&Pick> for Allocation {
+    fn from(pick: &Pick) -> Self {
+        Self {
+            line_id: pick.line_id.clone(),
+            sku: pick.sku.clone(),
+            location_id: pick.location_id.clone(),
+            counted: pick.counted,
+            quantity: pick.quantity,
+            released: 0,
+            committed: 0,
+        }
+    }
 }
 
 impl Allocation {

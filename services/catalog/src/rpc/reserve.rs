@@ -16,7 +16,7 @@ use crate::{
         allocation::{Plan, Supply, Wanted, plan},
         check,
         product::hex,
-        reservation::Reservation,
+        reservation::{Allocation, Reservation},
     },
     error::{Error, Lack},
     ledger::{self, Leave},
@@ -122,9 +122,8 @@ async fn reserve(tx: &mut Tx, call: &Call, demand: &Demand, lock: bool) -> Resul
         shortages: Vec::new(),
         allocations: Vec::new(),
     };
-    if !reservations::insert(tx, &reservation).await?
-        && let Some(known) = begun_before(tx, call, demand).await?
-    {
+    let began = reservations::insert(tx, &reservation).await?;
+    if !began && let Some(known) = begun_before(tx, call, demand).await? {
         return Ok(known);
     }
     let skus = demand.skus();
@@ -144,9 +143,16 @@ async fn reserve(tx: &mut Tx, call: &Call, demand: &Demand, lock: bool) -> Resul
     }
     ledger::hold(tx, call, &plan.demand()).await?;
     reservations::add_allocations(tx, &demand.owner_id, &plan.picks).await?;
-    reservation.shortages = plan.shortages;
-    reservations::update(tx, &reservation).await?;
-    Ok(reservations::lock(tx, &demand.owner_id).await?.unwrap_or(reservation))
+    reservation.allocations = plan.picks.iter().map(Allocation::from).collect();
+    // As it is read.
+    reservation
+        .allocations
+        .sort_by(|a, b| (&a.sku, &a.location_id, &a.line_id).cmp(&(&b.sku, &b.location_id, &b.line_id)));
+    if !began || !plan.shortages.is_empty() {
+        reservation.shortages = plan.shortages;
+        reservations::update(tx, &reservation).await?;
+    }
+    Ok(reservation)
 }
 
 /// What the owner's earlier reservation means: the same answer again, a refusal, or `None` to begin anew because it ran out.

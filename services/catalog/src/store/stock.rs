@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use omnimesh_kit::{
     args,
     clock::Timestamp,
-    store::{Conn, Error, Row, Tx},
+    store::{Conn, Error, Row, Sql, Tx},
 };
+use serde::Serialize;
 
+use super::json;
 use crate::domain::{allocation::Supply, stock::Level};
 
 omnimesh_kit::statements! {
@@ -43,12 +45,36 @@ omnimesh_kit::statements! {
     /// Keeps why a count was adjusted.
     KEEP_ADJUSTMENT = "INSERT INTO adjustments (sku, location_id, version, delta, reason, actor, adjusted_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    /// Reserves, if there is enough.
-    HOLD = "UPDATE stock SET reserved = reserved + $3, version = version + 1 \
-        WHERE sku = $1 AND location_id = $2 AND on_hand - reserved - allocated - safety >= $3 RETURNING version";
+    /// Reserves of each row where there is enough. Rows are locked in key order, so that two orders never wait for each other.
+    HOLD = {
+        postgres: "WITH wanted AS MATERIALIZED (SELECT s.sku AS of_sku, s.location_id AS of_location, n.reserved AS quantity \
+                FROM json_to_recordset(CAST($1 AS JSON)) AS n (sku TEXT, location_id TEXT, reserved BIGINT) \
+                JOIN stock AS s ON s.sku = n.sku AND s.location_id = n.location_id ORDER BY s.sku, s.location_id FOR UPDATE OF s) \
+            UPDATE stock SET reserved = reserved + quantity, version = version + 1 FROM wanted \
+            WHERE sku = of_sku AND location_id = of_location AND on_hand - reserved - allocated - safety >= quantity \
+            RETURNING sku, location_id, version",
+        sqlite: "UPDATE stock SET reserved = reserved + n.quantity, version = version + 1 \
+            FROM (SELECT value ->> 'sku' AS of_sku, value ->> 'location_id' AS of_location, value ->> 'reserved' AS quantity \
+                FROM json_each($1)) AS n \
+            WHERE sku = n.of_sku AND location_id = n.of_location AND on_hand - reserved - allocated - safety >= n.quantity \
+            RETURNING sku, location_id, version",
+    };
     /// Moves quantities of reservations. Goods that left are gone, also if a count had said otherwise: the count stops at zero.
-    MOVE = "UPDATE stock SET on_hand = CASE WHEN on_hand + $3 > 0 THEN on_hand + $3 ELSE 0 END, reserved = reserved + $4, \
-        allocated = allocated + $5, version = version + 1 WHERE sku = $1 AND location_id = $2 RETURNING version";
+    MOVE = {
+        postgres: "WITH moved AS MATERIALIZED (SELECT s.sku AS of_sku, s.location_id AS of_location, n.on_hand AS of_shelf, \
+                n.reserved AS of_held, n.allocated AS of_orders \
+                FROM json_to_recordset(CAST($1 AS JSON)) AS n (sku TEXT, location_id TEXT, on_hand BIGINT, reserved BIGINT, \
+                    allocated BIGINT) \
+                JOIN stock AS s ON s.sku = n.sku AND s.location_id = n.location_id ORDER BY s.sku, s.location_id FOR UPDATE OF s) \
+            UPDATE stock SET on_hand = GREATEST(on_hand + of_shelf, 0), reserved = reserved + of_held, \
+                allocated = allocated + of_orders, version = version + 1 FROM moved \
+            WHERE sku = of_sku AND location_id = of_location RETURNING sku, location_id, version",
+        sqlite: "UPDATE stock SET on_hand = MAX(on_hand + n.of_shelf, 0), reserved = reserved + n.of_held, \
+                allocated = allocated + n.of_orders, version = version + 1 \
+            FROM (SELECT value ->> 'sku' AS of_sku, value ->> 'location_id' AS of_location, value ->> 'on_hand' AS of_shelf, \
+                value ->> 'reserved' AS of_held, value ->> 'allocated' AS of_orders FROM json_each($1)) AS n \
+            WHERE sku = n.of_sku AND location_id = n.of_location RETURNING sku, location_id, version",
+    };
     /// Locks the rows of those SKUs, in key order.
     LOCK = {
         postgres: "SELECT sku FROM stock WHERE sku = ANY($1) ORDER BY sku, location_id FOR UPDATE",
@@ -169,18 +195,13 @@ pub async fn keep_adjustment(tx: &mut Tx, level: &Level, delta: i64, reason: &st
     tx.execute(KEEP_ADJUSTMENT, values).await.map(drop)
 }
 
-/// Reserves; gives the row's new version, or `None` if there is not enough.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn hold(tx: &mut Tx, sku: &str, location_id: &str, quantity: i64) -> Result<Option<i64>, Error> {
-    let row = tx.fetch_optional(HOLD, args![sku, location_id, quantity]).await?;
-    row.map(|row| row.get("version")).transpose()
-}
-
-/// What a move adds to each part of a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is added to each part of a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Move {
+    /// The row's product.
+    pub sku: String,
+    /// The row's location.
+    pub location_id: String,
     /// To what is on the shelf.
     pub on_hand: i64,
     /// To what is held.
@@ -189,13 +210,42 @@ pub struct Move {
     pub allocated: i64,
 }
 
-/// Moves quantities of reservations; gives the row's new version.
+/// A row that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its product.
+    pub sku: String,
+    /// Its location.
+    pub location_id: String,
+    /// Its new version.
+    pub version: i64,
+}
+
+/// Reserves what each move says, of the rows that have enough; gives those.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn apply(tx: &mut Tx, sku: &str, location_id: &str, change: Move) -> Result<i64, Error> {
-    let Move { on_hand, reserved, allocated } = change;
-    tx.fetch_one(MOVE, args![sku, location_id, on_hand, reserved, allocated]).await?.get("version")
+pub async fn hold(tx: &mut Tx, moves: &[Move]) -> Result<Vec<Changed>, Error> {
+    change(tx, HOLD, moves).await
+}
+
+/// Moves quantities of reservations; gives the rows that changed.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn apply(tx: &mut Tx, moves: &[Move]) -> Result<Vec<Changed>, Error> {
+    change(tx, MOVE, moves).await
+}
+
+async fn change(tx: &mut Tx, statement: Sql, moves: &[Move]) -> Result<Vec<Changed>, Error> {
+    if moves.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = tx.fetch_all(statement, args![json(&moves)?]).await?;
+    let changed = |row: &Row| {
+        Ok(Changed { sku: row.get("sku")?, location_id: row.get("location_id")?, version: row.get("version")? })
+    };
+    rows.iter().map(changed).collect()
 }
 
 /// Locks the rows of those SKUs until the transaction ends.

@@ -14,7 +14,7 @@ use super::{BoxError, Consumer, sql};
 use crate::{
     args,
     clock::Timestamp,
-    fault,
+    fault, outbox,
     store::{Conn, Db, Error, Trouble, Tx},
     telemetry::names,
     trace,
@@ -188,11 +188,12 @@ impl Effects {
         {
             return Ok(self.insert_parked(tx, event, "follows a parked event").await?);
         }
-        handle(&self.consumer, tx, event).await.map_err(|problem| Outcome::Handler {
-            position: event.position,
-            problem,
-            trouble: tx.trouble(),
-        })
+        let done = match handle(&self.consumer, tx, event).await {
+            // An event that can't be sent is this one's fault, not the batch's.
+            Ok(()) => outbox::write(tx).await.map_err(BoxError::from),
+            failed => failed,
+        };
+        done.map_err(|problem| Outcome::Handler { position: event.position, problem, trouble: tx.trouble() })
     }
 
     async fn park(&self, token: i64, event: &Event, problem: &str) -> Result<(), Error> {

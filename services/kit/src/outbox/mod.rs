@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use omnimesh_proto::{common::v1::Actor, events::v1::Event};
 use prost::{Message, Name};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -35,11 +36,15 @@ pub fn partition_of(aggregate_id: &str) -> u32 {
     u32::from(byte) % PARTITIONS
 }
 
+/// So many events are written with one statement.
+const WRITTEN_AT_ONCE: usize = 500;
+
 /// Appends an event in the caller's transaction. `aggregate_seq` is the aggregate's own count of its events, from 1, assigned
-/// under the check of the aggregate's version.
+/// under the check of the aggregate's version. Events are written many at a time, at the latest when the transaction commits.
 ///
 /// # Errors
-/// Whatever the database says; a unique violation if the aggregate has an event of that number.
+/// Whatever the database says of the events that are written; when they are, and so perhaps at the commit, a unique violation
+/// if the aggregate has an event of that number.
 pub async fn append<P: Message + Name>(
     tx: &mut Tx,
     call: &Call,
@@ -49,20 +54,54 @@ pub async fn append<P: Message + Name>(
 ) -> Result<(), Error> {
     let now = tx.now();
     let session = call.session();
-    let values = args![
-        ids::uuid_v7(now),
-        P::full_name(),
-        aggregate_id,
+    let entry = Entry {
+        id: ids::uuid_v7(now).simple().to_string(),
+        r#type: P::full_name(),
+        aggregate_id: aggregate_id.to_owned(),
         aggregate_seq,
-        partition_of(aggregate_id),
-        now,
-        crate::trace::current_traceparent(),
-        session.map(|session| session.journey.to_string()).unwrap_or_default(),
-        session.map(|session| session.id.to_string()).unwrap_or_default(),
-        call.actor().encode_to_vec(),
-        payload.encode_to_vec(),
-    ];
-    tx.execute(sql::APPEND, values).await?;
+        partition: partition_of(aggregate_id),
+        occurred_at: now.micros(),
+        traceparent: crate::trace::current_traceparent(),
+        journey_id: session.map(|session| session.journey.to_string()).unwrap_or_default(),
+        session_id: session.map(|session| session.id.to_string()).unwrap_or_default(),
+        actor: call.actor().encode_to_vec(),
+        payload: payload.encode_to_vec(),
+    };
+    let unwritten = tx.unwritten();
+    unwritten.push(entry);
+    if unwritten.len() < WRITTEN_AT_ONCE { Ok(()) } else { write(tx).await }
+}
+
+/// An event that its transaction has not written yet.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry {
+    id: String,
+    r#type: String,
+    aggregate_id: String,
+    aggregate_seq: i64,
+    partition: u32,
+    occurred_at: i64,
+    traceparent: String,
+    journey_id: String,
+    session_id: String,
+    #[serde(with = "hex")]
+    actor: Vec<u8>,
+    #[serde(with = "hex")]
+    payload: Vec<u8>,
+}
+
+/// Writes what was appended and not written yet.
+///
+/// # Errors
+/// Whatever the database says; a unique violation if an aggregate has an event of a number.
+pub(crate) async fn write(tx: &mut Tx) -> Result<(), Error> {
+    let entries = std::mem::take(tx.unwritten());
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let entries = serde_json::to_string(&entries)
+        .map_err(|error| Error::Column { column: "payload".to_owned(), problem: error.to_string() })?;
+    tx.execute(sql::APPEND, args![entries]).await?;
     tx.mark_appended();
     Ok(())
 }

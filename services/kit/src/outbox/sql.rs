@@ -1,9 +1,21 @@
 //! The SQL of the outbox.
 
 crate::statements! {
-    /// Adds an event to the log; its position comes later.
-    APPEND = "INSERT INTO outbox (id, type, aggregate_id, aggregate_seq, partition, occurred_at, traceparent, journey_id, \
-        session_id, actor, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    /// Adds events to the log in their order; their positions come later.
+    APPEND = {
+        postgres: "INSERT INTO outbox (id, type, aggregate_id, aggregate_seq, partition, occurred_at, traceparent, journey_id, \
+                session_id, actor, payload) \
+            SELECT n.id, n.type, n.aggregate_id, n.aggregate_seq, n.partition, n.occurred_at, n.traceparent, n.journey_id, \
+                n.session_id, decode(n.actor, 'hex'), decode(n.payload, 'hex') \
+            FROM json_to_recordset(CAST($1 AS JSON)) AS n (id UUID, type TEXT, aggregate_id TEXT, aggregate_seq BIGINT, \
+                partition BIGINT, occurred_at BIGINT, traceparent TEXT, journey_id TEXT, session_id TEXT, actor TEXT, payload TEXT)",
+        sqlite: "INSERT INTO outbox (id, type, aggregate_id, aggregate_seq, partition, occurred_at, traceparent, journey_id, \
+                session_id, actor, payload) \
+            SELECT unhex(n.value ->> 'id'), n.value ->> 'type', n.value ->> 'aggregate_id', n.value ->> 'aggregate_seq', \
+                n.value ->> 'partition', n.value ->> 'occurred_at', n.value ->> 'traceparent', n.value ->> 'journey_id', \
+                n.value ->> 'session_id', unhex(n.value ->> 'actor'), unhex(n.value ->> 'payload') \
+            FROM json_each($1) AS n",
+    };
     /// Whether an event waits for its position.
     WAITING = "SELECT 1 AS one FROM outbox WHERE position IS NULL LIMIT 1";
     /// How many events wait for their positions; beyond a hundred thousand the figure no longer matters.

@@ -9,7 +9,7 @@ use sqlx::{
 
 use crate::{
     clock::Timestamp,
-    fault,
+    fault, outbox,
     store::{Db, Error, Row, Sql, Value, value},
 };
 
@@ -172,6 +172,7 @@ impl Conn {
 pub struct Tx {
     conn: Conn,
     db: Db,
+    unwritten: Vec<outbox::Entry>,
     appended: bool,
     erased: bool,
 }
@@ -181,6 +182,7 @@ impl Tx {
         Self {
             conn: Conn { link: Link::PostgresTx(transaction), trouble: None, refused: false },
             db,
+            unwritten: Vec::new(),
             appended: false,
             erased: false,
         }
@@ -190,16 +192,20 @@ impl Tx {
         Self {
             conn: Conn { link: Link::SqliteTx(transaction), trouble: None, refused: false },
             db,
+            unwritten: Vec::new(),
             appended: false,
             erased: false,
         }
     }
 
-    /// Makes the changes last, and wakes the relay if events are among them.
+    /// Makes the changes last, and wakes the relay if events are among them, which are written now.
     ///
     /// # Errors
     /// Whatever the database says. After a lost connection it is unknown whether the changes lasted.
-    pub async fn commit(self) -> Result<(), Error> {
+    pub async fn commit(mut self) -> Result<(), Error> {
+        if !self.conn.refused {
+            outbox::write(&mut self).await?;
+        }
         fault::point(fault::COMMITTING).await;
         match self.conn.link {
             // Postgres would roll back, and call it a success.
@@ -250,6 +256,11 @@ impl Tx {
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
         self.conn.trouble
+    }
+
+    /// Events that were appended and not written yet.
+    pub(crate) fn unwritten(&mut self) -> &mut Vec<outbox::Entry> {
+        &mut self.unwritten
     }
 
     pub(crate) fn mark_appended(&mut self) {

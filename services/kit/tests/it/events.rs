@@ -446,7 +446,8 @@ async fn an_aggregates_number_is_given_once() {
         let db = testing::db(&PRODUCER, backend).await;
         let mut tx = db.begin().await.unwrap();
         outbox::append(&mut tx, &call(), "a", 1, &payload("a")).await.unwrap();
-        let error: Error = outbox::append(&mut tx, &call(), "a", 1, &payload("a")).await.unwrap_err();
+        outbox::append(&mut tx, &call(), "a", 1, &payload("a")).await.unwrap();
+        let error: Error = tx.commit().await.unwrap_err();
         assert!(error.is_unique_violation(), "{backend:?}: {error}");
     }
 }

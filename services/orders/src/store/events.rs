@@ -13,15 +13,28 @@ use omnimesh_proto::{
     orders::v1::{self as proto, OrderEvent},
 };
 use prost::{Message, Name};
+use serde::Serialize;
 
 use crate::domain::{Change, Goods, Group, Order, OrderChange, OrderId, OrderState, public_reason};
 
 /// The SQL of this module.
 pub mod sql {
     omnimesh_kit::statements! {
-        /// Something that happened.
-        INSERT = "INSERT INTO order_events (order_id, sequence, occurred_at, type, group_id, return_id, state, reason, actor, \
-            trace_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        /// What happened, in its order.
+        INSERT = {
+            postgres: "INSERT INTO order_events (order_id, sequence, occurred_at, type, group_id, return_id, state, reason, actor, \
+                    trace_id) \
+                SELECT $1, n.sequence, n.occurred_at, n.type, n.group_id, n.return_id, n.state, n.reason, \
+                    decode(n.actor, 'hex'), n.trace_id \
+                FROM json_to_recordset(CAST($2 AS JSON)) AS n (sequence BIGINT, occurred_at BIGINT, type TEXT, group_id TEXT, \
+                    return_id TEXT, state TEXT, reason TEXT, actor TEXT, trace_id TEXT)",
+            sqlite: "INSERT INTO order_events (order_id, sequence, occurred_at, type, group_id, return_id, state, reason, actor, \
+                    trace_id) \
+                SELECT $1, n.value ->> 'sequence', n.value ->> 'occurred_at', n.value ->> 'type', n.value ->> 'group_id', \
+                    n.value ->> 'return_id', n.value ->> 'state', n.value ->> 'reason', unhex(n.value ->> 'actor'), \
+                    n.value ->> 'trace_id' \
+                FROM json_each($2) AS n",
+        };
         /// What happened to an order after an event.
         AFTER = "SELECT sequence, occurred_at, type, group_id, return_id, state, reason, actor, trace_id FROM order_events \
             WHERE order_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
@@ -45,8 +58,9 @@ pub(super) async fn append(
 ) -> Result<(), Error> {
     let order_id = order.id.to_string();
     let summary = || Some(summary_of(order));
+    let mut entries = Vec::new();
     for (sequence, change) in (last + 1..).zip(changes) {
-        let mut log = Log { tx: &mut *tx, call, order, sequence, change };
+        let mut log = Log { tx: &mut *tx, call, order, sequence, change, entries: &mut entries };
         let order_id = order_id.clone();
         match &change.what {
             OrderChange::Order(state) => match state {
@@ -92,7 +106,27 @@ pub(super) async fn append(
             }
         }
     }
-    Ok(())
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let entries = serde_json::to_string(&entries)
+        .map_err(|error| Error::Column { column: "order_events".to_owned(), problem: error.to_string() })?;
+    tx.execute(sql::INSERT, args![order.id.0, entries]).await.map(drop)
+}
+
+/// An entry of the order's own log.
+#[derive(Serialize)]
+struct Entry {
+    sequence: i64,
+    occurred_at: i64,
+    r#type: &'static str,
+    group_id: String,
+    return_id: String,
+    state: &'static str,
+    reason: String,
+    #[serde(with = "hex")]
+    actor: Vec<u8>,
+    trace_id: String,
 }
 
 /// Where a change is written.
@@ -102,6 +136,7 @@ struct Log<'a> {
     order: &'a Order,
     sequence: i64,
     change: &'a Change,
+    entries: &'a mut Vec<Entry>,
 }
 
 impl Log<'_> {
@@ -117,21 +152,17 @@ impl Log<'_> {
         let reason = change.cause.reason.as_str();
         let reason = if order.erased { public_reason(reason) } else { reason };
         let traceparent = trace::current_traceparent();
-        let trace_id = traceparent.split('-').nth(1).unwrap_or_default();
-        let actor = change.cause.actor.encode_to_vec();
-        let values = args![
-            order.id.0,
-            *sequence,
-            change.cause.at,
-            P::NAME,
+        self.entries.push(Entry {
+            sequence: *sequence,
+            occurred_at: change.cause.at.micros(),
+            r#type: P::NAME,
             group_id,
             return_id,
             state,
-            reason,
-            actor,
-            trace_id,
-        ];
-        self.tx.execute(sql::INSERT, values).await?;
+            reason: reason.to_owned(),
+            actor: change.cause.actor.encode_to_vec(),
+            trace_id: traceparent.split('-').nth(1).unwrap_or_default().to_owned(),
+        });
         outbox::append(self.tx, self.call, &self.order.id.to_string(), self.sequence, payload).await
     }
 }
