@@ -57,7 +57,9 @@ impl Caller {
                 let reply = client.call(path, authorization.as_ref(), body).await;
                 reply.map(|reply| *sizes = (request, reply.len()))
             }
-            Self::Upsert { db, row } => upsert::once(db, *row).await.map_err(|error| Status::internal(error.to_string())),
+            Self::Upsert { db, row } => {
+                upsert::once(db, *row).await.map_err(|error| Status::internal(error.to_string()))
+            }
             Self::RedisGet { connection } => redis::cmd("GET")
                 .arg("omnimesh_bench")
                 .exec_async(connection)

@@ -3,12 +3,15 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 use indicatif::ProgressBar;
 
 use super::{
     args::{BenchArgs, Mode, Pace},
     caller::Caller,
+    disk,
     drive::{Until, drive},
+    gateway, growth,
     mesh::Mesh,
     references::{self, Echoes},
     report::{At, ModeReport, Reference, Report, WorkloadReport, ratio},
@@ -19,7 +22,7 @@ use super::{
     world::World,
 };
 
-/// Measures one mode and adds it to the report.
+/// Measures one mode, at each size if there are sizes, and adds it to the report.
 pub(super) async fn mode(
     args: &BenchArgs,
     mode: Mode,
@@ -27,7 +30,6 @@ pub(super) async fn mode(
     bar: &ProgressBar,
     report: &mut Report,
 ) -> Result<()> {
-    let pace = args.pace();
     let stores = match mode {
         Mode::Embedded => None,
         Mode::Stores | Mode::Split => Some(Stores::make(args).await?),
@@ -35,13 +37,34 @@ pub(super) async fn mode(
     if let Some(reason) = stores.as_ref().and_then(|stores| stores.uncounted.clone()) {
         report.remarks.push(reason);
     }
+    let measured = on(args, mode, stores.clone(), echoes, bar, &mut report.modes).await;
+    // Also after a failure. The processes have ended with the mesh.
+    if let Some(stores) = stores {
+        stores.remove().await?;
+    }
+    measured
+}
+
+async fn on(
+    args: &BenchArgs,
+    mode: Mode,
+    stores: Option<Stores>,
+    echoes: &mut Echoes,
+    bar: &ProgressBar,
+    reports: &mut Vec<ModeReport>,
+) -> Result<()> {
+    let pace = args.pace();
     bar.set_message(format!("{}: what the stores do by themselves", mode.title()));
     let folder = tempfile::tempdir()?;
+    let mut disk = vec![disk::write_and_sync(folder.path(), pace.reference)?];
+    if stores.is_some() && !args.quick {
+        disk.extend(disk::pg_test_fsync(folder.path()).await?);
+    }
     let of_stores = references::of_stores(stores.as_ref(), folder.path(), &args.callers, pace).await?;
     bar.set_message(format!("{}: starting", mode.title()));
     let (mesh, starts) = Mesh::start(mode, stores, echoes.address()).await?;
     let idle = Idle::of(&mesh, pace).await?;
-    let mut found = ModeReport {
+    let at_rest = ModeReport {
         mode,
         size: None,
         stores: match &mesh.stores {
@@ -52,20 +75,38 @@ pub(super) async fn mode(
         idle_memory_bytes: idle.memory_bytes,
         idle_statements_per_second: idle.statements_per_second(),
         idle_cpu_ms_per_second: idle.cpu_ms_per_second,
-        disk: Vec::new(),
+        disk,
         references: of_stores,
         workloads: Vec::new(),
         gateway: Vec::new(),
     };
     let chosen = args.chosen();
     let most = args.callers.iter().copied().max().unwrap_or(1);
-    let world = World::make(&mesh, &chosen, usize::from(most), bar).await?;
-    for workload in chosen {
-        let measuring = Measuring { mesh: &mesh, world: &world, pace, bar, references: &found.references };
-        let measured = measuring.workload(workload, &args.callers, echoes).await?;
-        found.workloads.push(measured);
+    // What is copied must be there, whatever is measured.
+    let needed = if args.growth.is_empty() { chosen.clone() } else { Workload::value_variants().to_vec() };
+    let world = World::make(&mesh, &needed, usize::from(most), bar).await?;
+    let measuring = Measuring { mesh: &mesh, world: &world, pace, bar, references: &at_rest.references };
+    let mut sizes: Vec<_> = args.growth.iter().copied().map(Some).collect();
+    sizes.sort_unstable();
+    if sizes.is_empty() {
+        sizes.push(None);
     }
-    report.modes.push(found);
+    let mut grown = 0;
+    for size in sizes {
+        if let (Some(size), Some(stores)) = (size, &mesh.stores) {
+            mesh.quiet().await?;
+            growth::grow(stores, grown, size, bar).await?;
+            grown = size;
+        }
+        let mut found = ModeReport { size, ..at_rest.clone() };
+        for workload in &chosen {
+            found.workloads.push(measuring.workload(*workload, &args.callers, echoes).await?);
+        }
+        if mode == Mode::Split {
+            found.gateway = gateway::measure_all(&mesh, &world, &found.workloads, echoes, pace, bar).await?;
+        }
+        reports.push(found);
+    }
     mesh.end().await
 }
 
@@ -126,9 +167,10 @@ impl Measuring<'_> {
             self.bar.set_message(format!("{}: {number} callers of bare echoes", workload.title()));
             let echo = echoes.measure(1, callers, sizes, self.pace).await?;
             let two_hops = echoes.measure(2, callers, sizes, self.pace).await?;
-            let upsert = self.references.iter().find(|reference| {
-                reference.name == references::UPSERT && reference.callers == *number
-            });
+            let upsert = self
+                .references
+                .iter()
+                .find(|reference| reference.name == references::UPSERT && reference.callers == *number);
             report.at.push(At {
                 callers: *number,
                 memory_bytes: rounds.memory_bytes,
@@ -175,11 +217,7 @@ impl Measuring<'_> {
         Ok((sizes, Some(ran), Some(after)))
     }
 
-    async fn count_held(
-        &self,
-        callers: Vec<Caller>,
-        calls: usize,
-    ) -> Result<((usize, usize), Ran, u64)> {
+    async fn count_held(&self, callers: Vec<Caller>, calls: usize) -> Result<((usize, usize), Ran, u64)> {
         let idle = Idle::now(self.mesh, self.pace).await?;
         let (before, start) = (statements(self.mesh).await?.unwrap_or_default(), Instant::now());
         let (callers, tally) = drive(callers, Until::Calls(calls)).await?;

@@ -95,25 +95,17 @@ impl Mesh {
         for (target, address) in self.parts() {
             let mut arguments = vec!["serve".to_owned(), "--no-demo".to_owned(), "--data-dir".to_owned()];
             arguments.push(self.data_dir().display().to_string());
-            let mut variables = vec![
-                ("OMNIMESH_SECRET".to_owned(), self.secret.clone()),
-                ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), self.collector.clone()),
-                ("OTEL_TRACES_SAMPLER".to_owned(), "parentbased_traceidratio".to_owned()),
-                ("OTEL_TRACES_SAMPLER_ARG".to_owned(), "0.01".to_owned()),
-            ];
+            let mut variables = self.variables();
             if let Some(address) = address {
                 arguments.extend(["--target", target, "--internal-listen"].map(str::to_owned));
                 arguments.push(address.to_string());
                 for (other, address) in self.internal.iter().filter(|(other, _)| *other != target) {
-                    variables.push((format!("OMNIMESH_ADDRESSES__{}", other.to_uppercase()), format!("http://{address}")));
+                    variables
+                        .push((format!("OMNIMESH_ADDRESSES__{}", other.to_uppercase()), format!("http://{address}")));
                 }
             }
             if address.is_none() || target == omnimesh_gateway::NAME {
                 arguments.extend(["--listen".to_owned(), self.gateway.to_string()]);
-            }
-            if let Some(stores) = &self.stores {
-                variables.push(("OMNIMESH_DATABASE_URL".to_owned(), stores.database_url.clone()));
-                variables.push(("OMNIMESH_REDIS_URL".to_owned(), stores.redis_url.clone()));
             }
             let prepare = move |command: &mut Command| {
                 command.args(arguments).envs(variables);
@@ -124,6 +116,21 @@ impl Mesh {
             self.processes.push(started?.0);
         }
         self.first_answer(start).await
+    }
+
+    /// What every process is told.
+    fn variables(&self) -> Vec<(String, String)> {
+        let mut variables = vec![
+            ("OMNIMESH_SECRET", self.secret.clone()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.collector.clone()),
+            ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio".to_owned()),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.01".to_owned()),
+        ];
+        if let Some(stores) = &self.stores {
+            variables.push(("OMNIMESH_DATABASE_URL", stores.database_url.clone()));
+            variables.push(("OMNIMESH_REDIS_URL", stores.redis_url.clone()));
+        }
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn parts(&self) -> Vec<(&'static str, Option<SocketAddr>)> {
@@ -198,15 +205,31 @@ impl Mesh {
         targets::SERVICES.iter().map(|target| target.name).collect()
     }
 
-    /// Ends it and removes its stores.
+    /// Starts another gateway of this mesh, for which every service but sessions is at `others`.
+    pub(super) async fn gateway_before(&self, others: &str) -> Result<(Process, String)> {
+        let listen = free_address()?;
+        let mut variables = self.variables();
+        for (target, address) in &self.internal {
+            let address =
+                if *target == omnimesh_sessions::NAME { format!("http://{address}") } else { others.to_owned() };
+            variables.push((format!("OMNIMESH_ADDRESSES__{}", target.to_uppercase()), address));
+        }
+        let data_dir = self.data_dir();
+        let prepare = move |command: &mut Command| {
+            command.args(["serve", "--no-demo", "--target", omnimesh_gateway::NAME, "--listen", &listen.to_string()]);
+            command.args(["--internal-listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).envs(variables);
+        };
+        let (process, _) =
+            Process::start::<()>("gateway before an echo", self.folder.path(), prepare, |_| None).await?;
+        Ok((process, format!("http://{listen}")))
+    }
+
+    /// Ends it.
     pub(super) async fn end(self) -> Result<()> {
         for process in self.processes {
             process.stop().await?;
         }
-        match self.stores {
-            Some(stores) => stores.remove().await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,8 @@ mod args;
 mod caller;
 mod disk;
 mod drive;
+mod gateway;
+mod growth;
 mod measured;
 mod mesh;
 mod plot;
@@ -50,6 +52,9 @@ pub async fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
 }
 
 async fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
+    if !args.growth.is_empty() && args.modes.contains(&Mode::Embedded) {
+        bail!("--growth puts its copies into Postgres: choose --mode stores or split");
+    }
     let bar = ProgressBar::new_spinner().with_style(style());
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     let mut report = Report {
@@ -94,5 +99,6 @@ fn machine() -> Machine {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -31,7 +31,8 @@ const PANEL: (u32, u32) = (380, 230);
 
 /// Draws the report.
 pub(super) fn draw(report: &Report, path: &Path) -> Result<()> {
-    let mut workloads: Vec<_> = report.modes.iter().flat_map(|mode| &mode.workloads).map(|work| work.workload).collect();
+    let mut workloads: Vec<_> =
+        report.modes.iter().flat_map(|mode| &mode.workloads).map(|work| work.workload).collect();
     workloads.sort();
     workloads.dedup();
     let rows = u32::try_from(workloads.len().max(1))?;

@@ -40,7 +40,10 @@ impl Process {
         let log = folder.join(format!("{name}.log"));
         let mut command = Command::new(std::env::current_exe()?);
         command.current_dir(folder).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::options().create(true).append(true).open(&log)?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::options().create(true).append(true).open(&log)?);
         // The settings of the person at the terminal are none of its own.
         for (variable, _) in std::env::vars_os() {
             if variable.to_str().is_some_and(|name| name.starts_with("OMNIMESH_") || name.starts_with("OTEL_")) {

@@ -9,7 +9,7 @@ use super::{
     args::Pace,
     caller::{Caller, Next},
     process::Process,
-    raw::{RawClient, connect},
+    raw::{Authorization, RawClient, connect},
     reference::echo_request,
     report::{Figures, Reference},
     rounds::{Subject, measure},
@@ -45,6 +45,11 @@ impl Echoes {
         echo
     }
 
+    /// The process that echoes.
+    pub(super) fn process(&self) -> &Process {
+        &self.echo
+    }
+
     /// What an echo of that payload costs over one hop or two.
     pub(super) async fn measure(
         &mut self,
@@ -61,7 +66,7 @@ impl Echoes {
             1 => (&self.addresses[0], vec![&self.echo]),
             _ => (&self.addresses[1], vec![&self.echo, &self.forward]),
         };
-        let prepared = echo_callers(address, callers, (request, reply), &ECHO).await?;
+        let prepared = echo_callers(address, callers, (request, reply), &ECHO, None).await?;
         let subject = Subject { processes, mesh: None };
         let figures = measure(&subject, short(pace), None, prepared).await?.figures;
         self.known.insert(key, figures.clone());
@@ -75,12 +80,13 @@ pub(super) async fn echo_callers(
     callers: usize,
     (request, reply): (usize, usize),
     path: &PathAndQuery,
+    who: Option<&Authorization>,
 ) -> Result<Prepared> {
     let channels = connect(address, CONNECTIONS.min(callers)).await?;
     let body = echo_request(request, reply);
     let callers = channels.iter().cycle().take(callers).map(|channel| {
-        let body = body.clone();
-        let next: Next = Box::new(move || Some((None, body.clone())));
+        let (who, body) = (who.cloned(), body.clone());
+        let next: Next = Box::new(move || Some((who.clone(), body.clone())));
         Caller::unary(RawClient::new(channel.clone()), path.clone(), next)
     });
     Ok(Prepared { callers: callers.collect(), ready: None })
@@ -127,6 +133,7 @@ async fn start(name: &str, folder: &Path, next: Option<&str>) -> Result<(Process
     Ok((process, address.context("a reference without an address")?))
 }
 
-fn short(pace: Pace) -> Pace {
+/// A reference is only a scale.
+pub(super) fn short(pace: Pace) -> Pace {
     Pace { warm_up: pace.warm_up / 4, round: pace.reference, rounds: 1, ..pace }
 }

@@ -114,14 +114,16 @@ pub(super) struct Figures {
     pub(super) after_ms: f64,
 }
 
-/// What the gateway costs.
+/// What the gateway costs in front of a bare echo, and a bare forwarder in its place.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct GatewayReport {
     pub(super) callers: u16,
-    pub(super) bytes: (usize, usize),
+    pub(super) request_bytes: usize,
+    pub(super) reply_bytes: usize,
     pub(super) gateway_and_echo: Figures,
-    pub(super) two_hops: Figures,
-    pub(super) added: f64,
+    pub(super) forward_and_echo: Figures,
+    /// How much more CPU a call takes, as a part of what it takes without the gateway.
+    pub(super) added: Option<f64>,
 }
 
 impl Figures {

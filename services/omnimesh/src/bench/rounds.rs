@@ -56,7 +56,12 @@ pub(super) struct Rounds {
 }
 
 /// Warms up and measures.
-pub(super) async fn measure(subject: &Subject<'_>, pace: Pace, world: Option<&World>, prepared: Prepared) -> Result<Rounds> {
+pub(super) async fn measure(
+    subject: &Subject<'_>,
+    pace: Pace,
+    world: Option<&World>,
+    prepared: Prepared,
+) -> Result<Rounds> {
     let Prepared { mut callers, ready } = prepared;
     let mut supply = Supply { world, ready, rate: 0.0 };
     let few = callers.len() * 3;

@@ -59,9 +59,10 @@ impl Snapshot {
 
     /// What ran since `before`.
     pub(super) fn since(&self, before: &Self) -> Self {
-        let ran = self.0.iter().map(|(sql, calls)| {
-            (sql.clone(), calls.saturating_sub(before.0.get(sql).copied().unwrap_or_default()))
-        });
+        let ran = self
+            .0
+            .iter()
+            .map(|(sql, calls)| (sql.clone(), calls.saturating_sub(before.0.get(sql).copied().unwrap_or_default())));
         Self(ran.filter(|(_, calls)| *calls > 0).collect())
     }
 
@@ -182,7 +183,10 @@ mod tests {
             ("SELECT id, version, body FROM carts WHERE id = $1", Kind::Statement),
             ("SELECT $1 AS one FROM outbox WHERE position IS NULL LIMIT $2", Kind::Events),
             ("UPDATE leases SET expires_at = $3 WHERE name = $1 AND token = $2", Kind::Events),
-            ("INSERT INTO leases (name, holder, token, expires_at) VALUES ($1, $2, $5, $3) ON CONFLICT (name) DO UPDATE SET holder = $2, token = leases.token + $6, expires_at = $3 WHERE leases.expires_at < $4 RETURNING token", Kind::Events),
+            (
+                "INSERT INTO leases (name, holder, token, expires_at) VALUES ($1, $2, $5, $3) ON CONFLICT (name) DO UPDATE SET holder = $2, token = leases.token + $6, expires_at = $3 WHERE leases.expires_at < $4 RETURNING token",
+                Kind::Events,
+            ),
             ("SELECT count(*) FROM omnimesh_bench.pg_stat_statements", Kind::Own),
         ] {
             assert_eq!(Kind::of(sql), kind, "{sql}");
@@ -195,14 +199,18 @@ mod tests {
     fn every_statement_of_the_event_machinery_is_known_as_postgres_keeps_it() {
         for (name, sql) in inbox::sql::STATEMENTS.iter().chain(store::lease::sql::STATEMENTS) {
             // Numbers become the parameters after the last.
-            let kept = sql.postgres.replace(", 0, 0, NULL, 0, 0)", ", $4, $5, $6, $7, $8)").replace("token + 1", "token + $9");
+            let kept =
+                sql.postgres.replace(", 0, 0, NULL, 0, 0)", ", $4, $5, $6, $7, $8)").replace("token + 1", "token + $9");
             assert_eq!(Kind::of(&kept), Kind::Events, "{name}");
         }
     }
 
     #[test]
     fn names_with_digits_stay_and_whether_null_is_asked_stays() {
-        assert_eq!(shape("SELECT w1.x FROM t2 w1 WHERE a = $12 AND b IS NULL AND c = 'it' LIMIT 5"), "SELECT w1.x FROM t2 w1 WHERE a = ? AND b IS NULL AND c = ? LIMIT ?");
+        assert_eq!(
+            shape("SELECT w1.x FROM t2 w1 WHERE a = $12 AND b IS NULL AND c = 'it' LIMIT 5"),
+            "SELECT w1.x FROM t2 w1 WHERE a = ? AND b IS NULL AND c = ? LIMIT ?"
+        );
         assert_eq!(shape("SET holder = NULL,  n = 0"), "SET holder = ?, n = ?");
     }
 

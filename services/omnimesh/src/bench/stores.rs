@@ -14,7 +14,7 @@ pub(super) const MARK: &str = "omnimesh_bench";
 const REDIS_DATABASES: u32 = 16;
 
 /// Stores that a mesh of this bench has to itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stores {
     server: String,
     database: String,
@@ -34,10 +34,8 @@ impl Stores {
         let server = args.postgres.as_ref().with_context(|| {
             missing("--postgres", "OMNIMESH_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
         })?;
-        let redis = args
-            .redis
-            .as_ref()
-            .with_context(|| missing("--redis", "OMNIMESH_REDIS_URL", "redis://127.0.0.1:6379"))?;
+        let redis =
+            args.redis.as_ref().with_context(|| missing("--redis", "OMNIMESH_REDIS_URL", "redis://127.0.0.1:6379"))?;
         let redis_url = empty_redis(redis.expose()).await?;
         let server = server.expose().clone();
         let (base, _) = server
@@ -46,7 +44,9 @@ impl Stores {
             .context("--postgres: postgres://user:password@host/database is accepted")?;
         let database = format!("{MARK}_{}", uuid_v7(Clock::System.now()).simple());
         let database_url = format!("{base}/{database}");
-        execute(&server, format!("CREATE DATABASE {database}")).await.context("a database can't be made for the bench")?;
+        execute(&server, format!("CREATE DATABASE {database}"))
+            .await
+            .context("a database can't be made for the bench")?;
         let pool = PgPoolOptions::new().max_connections(2).connect(&database_url).await?;
         let uncounted = extend(&pool).await.err().map(|error| {
             format!("statements are not counted ({error}): set shared_preload_libraries = 'pg_stat_statements' and restart Postgres")
@@ -119,7 +119,8 @@ impl Stores {
     }
 
     async fn schemas(&self) -> Result<BTreeSet<String>> {
-        let rows = sqlx::query("SELECT nspname::text AS omnimesh_bench FROM pg_namespace").fetch_all(&self.pool).await?;
+        let rows =
+            sqlx::query("SELECT nspname::text AS omnimesh_bench FROM pg_namespace").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(row.try_get("omnimesh_bench")?)).collect()
     }
 

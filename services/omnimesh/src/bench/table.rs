@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::{
-    report::{At, Figures, ModeReport, Report, WorkloadReport},
+    report::{At, Figures, ModeReport, Report, WorkloadReport, ratio},
     statements::{Kind, Ran},
 };
 
@@ -28,6 +28,39 @@ pub(super) fn write(report: &Report, statements: bool, out: &mut impl Write) -> 
     }
     for mode in &report.modes {
         write_mode(mode, statements, out)?;
+    }
+    growth(report, out)
+}
+
+/// What a call costs at each size, in relation to the smallest.
+fn growth(report: &Report, out: &mut impl Write) -> Result<()> {
+    let sized: Vec<_> = report.modes.iter().filter_map(|mode| Some((mode.size?, mode))).collect();
+    let Some((smallest, first)) = sized.first() else { return Ok(()) };
+    writeln!(out, "\n== growth, in relation to {smallest} orders, carts and profiles")?;
+    writeln!(
+        out,
+        "{:<18}{:>8}{:>10}{:>10}{:>9}{:>9}{:>9}{:>9}",
+        "", "callers", "size", "calls/s", "x", "x p50", "x CPU", "x pg CPU"
+    )?;
+    for (place, workload) in first.workloads.iter().enumerate() {
+        for (at, before) in workload.at.iter().enumerate() {
+            for (size, mode) in &sized {
+                let Some(now) = mode.workloads.get(place).and_then(|work| work.at.get(at)) else { continue };
+                let (now, then) = (&now.figures, &before.figures);
+                let postgres = now.postgres_cpu_ms.zip(then.postgres_cpu_ms);
+                writeln!(
+                    out,
+                    "{:<18}{:>8}{size:>10}{:>10.0}{:>9}{:>9}{:>9}{:>9}",
+                    workload.workload.title(),
+                    before.callers,
+                    now.per_second,
+                    optional(ratio(now.per_second, then.per_second), 2),
+                    optional(ratio(now.p50_ms, then.p50_ms), 2),
+                    optional(ratio(now.cpu_ms, then.cpu_ms), 2),
+                    optional(postgres.and_then(|(now, then)| ratio(now, then)), 2),
+                )?;
+            }
+        }
     }
     Ok(())
 }
@@ -52,7 +85,19 @@ fn write_mode(mode: &ModeReport, statements: bool, out: &mut impl Write) -> Resu
     writeln!(
         out,
         "\n{:<18}{:>8}{:>10}{:>9}{:>9}{:>9}{:>7}{:>9}{:>8}{:>8}{:>9}{:>8}{:>7}",
-        "", "callers", "calls/s", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms", "x echo", "x 2hop", "x upsert", "pg ms", "MB"
+        "",
+        "callers",
+        "calls/s",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "errors",
+        "CPU ms",
+        "x echo",
+        "x 2hop",
+        "x upsert",
+        "pg ms",
+        "MB"
     )?;
     for reference in &mode.references {
         row(reference.name, reference.callers, &reference.figures, None, out)?;
@@ -68,6 +113,13 @@ fn write_mode(mode: &ModeReport, statements: bool, out: &mut impl Write) -> Resu
             }
             row(workload.workload.title(), at.callers, &at.figures, Some(at), out)?;
         }
+    }
+    for gateway in &mode.gateway {
+        let name = format!("  before {}/{} B", gateway.request_bytes, gateway.reply_bytes);
+        row(&name, gateway.callers, &gateway.forward_and_echo, None, out)?;
+        row("gateway and echo", gateway.callers, &gateway.gateway_and_echo, None, out)?;
+        let added = optional(gateway.added.map(|added| added * 100.0), 0);
+        writeln!(out, "                     the gateway adds {added} % CPU to a bare echo over two hops")?;
     }
     if mode.workloads.iter().any(|workload| workload.statements.is_some()) {
         writeln!(

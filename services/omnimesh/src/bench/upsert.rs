@@ -10,11 +10,8 @@ use omnimesh_kit::{
 };
 
 const TABLE: &str = "CREATE TABLE omnimesh_bench_rows (id BIGINT PRIMARY KEY, value TEXT NOT NULL)";
-const MIGRATIONS: Migrations = Migrations {
-    service: "omnimesh_bench_upsert",
-    postgres: &[(100, "rows", TABLE)],
-    sqlite: &[(100, "rows", TABLE)],
-};
+const MIGRATIONS: Migrations =
+    Migrations { service: "omnimesh_bench_upsert", postgres: &[(100, "rows", TABLE)], sqlite: &[(100, "rows", TABLE)] };
 
 mod sql {
     omnimesh_kit::statements! {

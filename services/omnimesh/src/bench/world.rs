@@ -45,8 +45,8 @@ const LINES: usize = 3;
 const CUSTOMERS: usize = 32;
 /// How much is prepared at the same time.
 const AT_ONCE: usize = 8;
-/// How often something is tried that a busy mesh refuses.
-const TRIES: u32 = 8;
+/// How often something is tried that a busy mesh refuses, or that waits for an event.
+const TRIES: u32 = 15;
 
 /// What calls are made with.
 pub(super) struct World {
@@ -139,7 +139,8 @@ impl World {
         self.fill(&device, number).await?;
         let request = self.order(&device).await?;
         OrderServiceClient::new(device.client.channel()).place_order(device.client.request(request)).await?;
-        self.fill(&device, number + 1).await?;
+        // The ordered cart is out of the way once carts have heard of the order.
+        patiently(|| self.fill(&device, number + 1)).await?;
         Ok(device.session.profile_id)
     }
 
@@ -194,7 +195,7 @@ async fn patiently<T, F: Future<Output = Result<T>>>(make: impl Fn() -> F) -> Re
 }
 
 fn is_busy(error: &anyhow::Error) -> bool {
-    let busy = [Code::ResourceExhausted, Code::Unavailable, Code::Aborted];
+    let busy = [Code::ResourceExhausted, Code::Unavailable, Code::Aborted, Code::FailedPrecondition];
     error.downcast_ref::<Status>().is_some_and(|status| busy.contains(&status.code()))
 }
 
