@@ -160,6 +160,7 @@ impl Client {
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.to_bytes(), trailers })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a connection's task ends with it")]
     async fn send_http1(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
         if self.http1.as_ref().is_none_or(http1::SendRequest::is_closed) {
             let (sender, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
@@ -171,6 +172,7 @@ impl Client {
         Ok(sender.send_request(request).await?)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a connection's task ends with it")]
     async fn send_http2(&mut self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
         if self.http2.as_ref().is_none_or(http2::SendRequest::is_closed) {
             let stream = TokioIo::new(self.connect().await?);
