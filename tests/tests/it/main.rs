@@ -10,6 +10,7 @@
 
 mod access;
 mod bad_input;
+mod bench;
 mod command_line;
 mod erasure;
 mod fuzz_corpus;
