@@ -43,13 +43,22 @@ pub struct Setup {
     pub settings: String,
     /// The URL of a Postgres server of its own; none: that of all tests.
     pub server: Option<String>,
+    /// How many processes each target has, in a mesh of many processes.
+    pub replicas: usize,
 }
 
 impl Setup {
     /// A mesh of that mode and nothing special.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
-        Self { mode, variables: Vec::new(), settings: String::new(), server: None }
+        Self { mode, variables: Vec::new(), settings: String::new(), server: None, replicas: 1 }
+    }
+
+    /// With so many processes of each target.
+    #[must_use]
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
     }
 
     /// With an environment variable.
@@ -71,9 +80,10 @@ impl Setup {
 #[derive(Debug)]
 pub struct Mesh {
     setup: Setup,
-    gateway: SocketAddr,
-    // Targets and where they listen for each other; in one process there is none.
-    internal: Vec<(&'static str, SocketAddr)>,
+    // One of each replica.
+    gateways: Vec<SocketAddr>,
+    // Targets and where their replicas listen for the others; in one process there is none.
+    internal: Vec<(&'static str, Vec<SocketAddr>)>,
     secret: [u8; 32],
     issuer: Issuer,
     // Dropped in this order: the processes, what they keep, and their folder.
@@ -116,12 +126,15 @@ impl Mesh {
             Mode::Stores | Mode::Split => Some(Stores::start(setup.server.clone()).await),
         };
         let internal = match setup.mode {
-            Mode::Split => TARGETS.map(|target| (target, ports::free())).to_vec(),
+            Mode::Split => {
+                let free = || (0..setup.replicas).map(|_| ports::free()).collect();
+                TARGETS.map(|target| (target, free())).to_vec()
+            }
             Mode::Embedded | Mode::Stores => Vec::new(),
         };
         let mut mesh = Self {
+            gateways: (0..setup.replicas).map(|_| ports::free()).collect(),
             setup,
-            gateway: ports::free(),
             internal,
             secret: *Uuid::new_v4().as_bytes().repeat(2).first_chunk().expect("two UUIDs are 32 bytes"),
             issuer,
@@ -138,17 +151,37 @@ impl Mesh {
     pub async fn resume(&mut self) {
         assert!(self.processes.is_empty(), "the mesh runs");
         self.processes = match self.setup.mode {
-            Mode::Split => self.internal.iter().map(|(target, _)| self.start_one(target, &[])).collect(),
+            Mode::Split => {
+                let replicas = |(target, addresses): &(&'static str, Vec<_>)| {
+                    (0..addresses.len()).map(|replica| self.start_replica(target, replica, &[])).collect::<Vec<_>>()
+                };
+                self.internal.iter().flat_map(replicas).collect()
+            }
             Mode::Embedded | Mode::Stores => vec![self.start_one(WHOLE, &[])],
         };
         for process in &mut self.processes {
             process.said("says that it is up", |line| line.contains(" is up").then_some(())).await;
         }
-        let ready = format!("{}/readyz", self.url());
-        eventually("the gateway is ready", async || {
-            reqwest::get(&ready).await.ok().filter(|answer| answer.status().is_success())
-        })
-        .await;
+        for url in self.urls() {
+            let ready = format!("{url}/readyz");
+            eventually("the gateway is ready", async || {
+                reqwest::get(&ready).await.ok().filter(|answer| answer.status().is_success())
+            })
+            .await;
+        }
+    }
+
+    /// Tells one replica of a target to end, waits until it has in order, and starts it again where it was.
+    pub async fn restart(&mut self, target: &str, replica: usize) {
+        let before = self.internal.iter().take_while(|(other, _)| *other != target);
+        let index = before.map(|(_, addresses)| addresses.len()).sum::<usize>() + replica;
+        let process = self.processes.get_mut(index).expect("there is such a process");
+        let status = process.stop().await;
+        assert!(status.success(), "{target} was told to stop and ended with {status}");
+        self.earlier_logs.extend(process.log());
+        let mut started = self.start_replica(target, replica, &[]);
+        started.said("says that it is up", |line| line.contains(" is up").then_some(())).await;
+        *self.processes.get_mut(index).expect("there is such a process") = started;
     }
 
     /// Hands its processes over to whoever keeps them running from here on.
@@ -158,15 +191,20 @@ impl Mesh {
 
     /// Starts one of its processes, with further environment variables.
     pub(crate) fn start_one(&self, target: &str, variables: &[(&str, String)]) -> Process {
+        self.start_replica(target, 0, variables)
+    }
+
+    fn start_replica(&self, target: &str, replica: usize, variables: &[(&str, String)]) -> Process {
         let mut command = self.serve();
         if [WHOLE, "gateway"].contains(&target) {
-            command.args(["--listen", &self.gateway.to_string()]);
+            command.args(["--listen", &self.gateways[replica].to_string()]);
         }
-        if let Some((_, address)) = self.internal.iter().find(|(own, _)| *own == target) {
-            command.args(["--target", target, "--internal-listen", &address.to_string()]);
+        if let Some((_, addresses)) = self.internal.iter().find(|(own, _)| *own == target) {
+            command.args(["--target", target, "--internal-listen", &addresses[replica].to_string()]);
         }
-        for (other, address) in self.internal.iter().filter(|(other, _)| *other != target) {
-            command.env(format!("OMNIMESH_ADDRESSES__{}", other.to_uppercase()), format!("http://{address}"));
+        for (other, addresses) in self.internal.iter().filter(|(other, _)| *other != target) {
+            let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}")).collect();
+            command.env(format!("OMNIMESH_ADDRESSES__{}", other.to_uppercase()), urls.join(","));
         }
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         Process::start(target, &mut command)
@@ -212,14 +250,20 @@ impl Mesh {
     /// The gateway's URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.gateway)
+        self.urls().swap_remove(0)
+    }
+
+    /// The URLs of all gateways.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.gateways.iter().map(|address| format!("http://{address}")).collect()
     }
 
     /// Where a target listens for the others.
     #[must_use]
     pub fn internal_url(&self, target: &str) -> String {
-        let (_, address) = self.internal.iter().find(|(name, _)| *name == target).expect("a mesh of many processes");
-        format!("http://{address}")
+        let (_, addresses) = self.internal.iter().find(|(name, _)| *name == target).expect("a mesh of many processes");
+        format!("http://{}", addresses[0])
     }
 
     /// The root secret that its processes share.

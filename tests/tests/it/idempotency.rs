@@ -7,7 +7,7 @@ use omnimesh_proto::{
     orders::v1::ListOrdersRequest,
 };
 use omnimesh_tests::{
-    Device, Mesh, Mode,
+    Device, Mesh, Mode, Setup,
     customer::{CURRENCY, address, request_id, shipping},
     raw::Refusal,
 };
@@ -20,7 +20,8 @@ const AT_ONCE: usize = 8;
 in_every_mode!(a_repeated_request_has_one_effect);
 
 async fn a_repeated_request_has_one_effect(mode: Mode) {
-    let mesh = Mesh::start(mode).await;
+    // As many connections as there are in earnest: the calls do meet.
+    let mesh = Mesh::start_with(Setup::new(mode).variable("OMNIMESH_STORE__MAX_CONNECTIONS", "16")).await;
     let device = Device::start(&mesh, Channel::Web).await;
     let request = AddLineRequest {
         sku: TEA.into(),

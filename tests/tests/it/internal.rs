@@ -1,5 +1,7 @@
 //! What is for the mesh alone stays with the mesh: internal RPCs, identities, and the sockets between processes.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::Signer as _;
 use omnimesh_kit::{
     auth::{Caller, IDENTITY_HEADER, Identity, TokenKey, rules},
     clock::Clock,
@@ -102,6 +104,70 @@ async fn a_service_lets_nobody_in_without_the_meshs_token() {
         raw.call(path, &[("omnimesh-target", target), (IDENTITY_HEADER, &consumer)], "".into())
             .await
             .expect("profiles may read the log");
+    }
+    mesh.assert_no_defect();
+}
+
+/// A token whose claims are `change` of a genuine one's, signed with the mesh's own key.
+fn resigned(secret: [u8; 32], genuine: &str, change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let claims = genuine.split('.').nth(1).unwrap();
+    let mut claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    change(&mut claims);
+    let signed = format!("omi1.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = Secrets::from_root(secret).identity_key().sign(signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+}
+
+/// Tokens that are almost right, at the socket of every service.
+#[tokio::test]
+async fn a_forged_identity_opens_no_service() {
+    const MINUTE: i64 = 60_000_000;
+    let mesh = Mesh::start_empty(omnimesh_tests::Setup::new(Mode::Split)).await;
+    let secret = mesh.secret();
+    let path = "/omnimesh.events.v1.EventLogService/EventsSince";
+    for target in TARGETS.into_iter().filter(|target| *target != "gateway") {
+        let raw = RawGrpc::new(&mesh.internal_url(target));
+        let genuine = identity(secret, Some("profiles"), target).await;
+        let (head, signature) = genuine.rsplit_once('.').unwrap();
+        let (_, claims) = head.split_once('.').unwrap();
+        let exp = |by: i64| {
+            resigned(secret, &genuine, |claims| claims["exp"] = (claims["exp"].as_i64().unwrap() + by).into())
+        };
+        let other = identity(secret, Some("sessions"), target).await;
+        let other = other.rsplit_once('.').unwrap().0;
+        let forged = [
+            ("no signature", format!("{head}.")),
+            ("an empty signature", head.to_owned()),
+            ("a signature of zeros", format!("{head}.{}", URL_SAFE_NO_PAD.encode([0; 64]))),
+            ("another's claims under it", format!("{other}.{signature}")),
+            ("another algorithm", format!("omi2.{claims}.{signature}")),
+            ("no algorithm", format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#))),
+            ("a MAC for a signature", format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#))),
+            ("expired", exp(-2 * MINUTE)),
+            ("good for an hour", exp(60 * MINUTE)),
+            ("another issuer", resigned(secret, &genuine, |claims| claims["iss"] = "somebody".into())),
+            ("for another service", resigned(secret, &genuine, |claims| claims["aud"] = "gateway".into())),
+            ("for every service", resigned(secret, &genuine, |claims| claims["aud"] = "*".into())),
+            ("a claim too many", resigned(secret, &genuine, |claims| claims["admin"] = true.into())),
+            ("another mesh's key", resigned([9; 32], &genuine, |_| ())),
+        ];
+        let call = async |token: &str| {
+            raw.call(path, &[("omnimesh-target", target), (IDENTITY_HEADER, token)], "".into()).await
+        };
+        for (what, token) in forged {
+            let refused = call(&token).await.expect_err(what);
+            let told = (refused.code, refused.reason.as_str());
+            assert_eq!(told, (Code::Unauthenticated, "CREDENTIAL_INVALID"), "{target}: {what}");
+        }
+        // Signed anew and otherwise as it was it is let in: what was refused was refused for what was changed.
+        call(&resigned(secret, &genuine, |_| ())).await.expect("a genuine token");
+        // The very same token is worth nothing elsewhere.
+        for elsewhere in TARGETS.into_iter().filter(|other| ![target, "gateway"].contains(other)) {
+            let raw = RawGrpc::new(&mesh.internal_url(elsewhere));
+            let replayed = [("omnimesh-target", elsewhere), (IDENTITY_HEADER, genuine.as_str())];
+            let refused = raw.call(path, &replayed, "".into()).await.unwrap_err();
+            assert_eq!(refused.code, Code::Unauthenticated, "{target}'s at {elsewhere}");
+        }
     }
     mesh.assert_no_defect();
 }

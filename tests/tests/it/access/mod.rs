@@ -1,11 +1,12 @@
 //! Every RPC, called by everyone who should not get at what it names: refused by audience, by scope or by ownership, and
 //! nothing of anybody else's is shown or changed.
 
+mod direct;
 mod request;
 
 use std::collections::BTreeSet;
 
-use omnimesh_kit::auth::{RpcRule, rules};
+use omnimesh_kit::auth::{Identity, RpcRule, rules};
 use omnimesh_proto::{
     access::v1::{Audience, Ownership},
     carts::v1::Cart,
@@ -62,31 +63,53 @@ struct Attacker {
     // None: without any credential.
     audience: Option<Audience>,
     credential: String,
+    // Who that is to a service, once the gateway knows.
+    identity: Option<Identity>,
     scoped: bool,
     cart_id: String,
 }
 
 #[tokio::test]
-async fn nobody_gets_at_what_is_not_theirs() {
-    let mesh = Mesh::start(Mode::Embedded).await;
+async fn nobody_gets_at_what_is_not_theirs_in_one_process() {
+    nobody_gets_at_what_is_not_theirs(Mode::Embedded).await;
+}
+
+#[tokio::test]
+async fn nobody_gets_at_what_is_not_theirs_in_one_process_per_target() {
+    nobody_gets_at_what_is_not_theirs(Mode::Split).await;
+}
+
+/// Through the gateway; in a mesh of many processes also at each service itself, which trusts nothing but its own rules.
+async fn nobody_gets_at_what_is_not_theirs(mode: Mode) {
+    let mesh = Mesh::start(mode).await;
     let victim = Victim::new(&mesh).await;
     let raw = RawGrpc::new(&mesh.url());
+    let services = (mode == Mode::Split).then(|| direct::Services::new(&mesh));
     let (mut wrong, mut calls) = (Vec::new(), 0);
     for attacker in Attacker::all(&mesh, &victim).await {
         let header = format!("Bearer {}", attacker.credential);
         let headers: &[_] = if attacker.audience.is_some() { &[("authorization", header.as_str())] } else { &[] };
         for rule in rules() {
             let Some(expected) = attacker.expectation(rule) else { continue };
-            let request = Request { victim: &victim, attacker: &attacker, rule }.message(&rule.input);
+            let message = || Request { victim: &victim, attacker: &attacker, rule }.message(&rule.input);
+            let request = message();
             let answer = raw.call(&rule.path, headers, request.encode_to_vec().into()).await;
             calls += 1;
             if let Some(problem) = victim.judge(expected, &answer) {
                 wrong.push(format!("{} by {}: {problem}: {request:?}", rule.path, attacker.name));
             }
+            let Some(services) = &services else { continue };
+            let request = message();
+            let answer = services.call(rule, attacker.identity.as_ref(), request.encode_to_vec().into()).await;
+            calls += 1;
+            if let Some(problem) = victim.judge(direct::expectation(rule, expected, &attacker), &answer) {
+                wrong.push(format!("{} itself, by {}: {problem}: {request:?}", rule.path, attacker.name));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} of {calls} calls: {wrong:#?}", wrong.len());
-    assert!(calls > rules().count() * 4, "only {calls} calls were made");
+    let ways = if services.is_some() { 2 } else { 1 };
+    assert!(calls > rules().count() * 4 * ways, "only {calls} calls were made");
     victim.assert_untouched().await;
     mesh.assert_no_defect();
 }
@@ -113,9 +136,13 @@ impl Attacker {
         let partner = key(mesh, ApiKeyKind::Partner, "another-account", &every_scope).await.1;
         let service = key(mesh, ApiKeyKind::Secret, "", &[]).await.1;
         let staff = mesh.issuer().associate("associate-ankara", &[ANKARA]);
-        let new = |name, audience, credential: &str, scoped, cart: &str| Self {
+        let new = |name, audience: Option<Audience>, credential: &str, scoped, cart: &str| Self {
             name,
             audience,
+            identity: audience.map(|audience| {
+                let device = [&guest, &other].into_iter().find(|device| device.token == credential);
+                direct::identity(audience, device, if scoped { &every_scope } else { &[] })
+            }),
             credential: credential.to_owned(),
             scoped,
             cart_id: cart.to_owned(),
@@ -308,6 +335,7 @@ async fn a_cart_that_was_handed_over_is_all_that_was() {
         name: "who was handed the cart",
         audience: Some(Audience::Customer),
         credential: linked.token.clone(),
+        identity: None,
         scoped: true,
         cart_id: victim.cart.cart_id.clone(),
     };
