@@ -2,6 +2,7 @@
 //! the stores themselves cost in the same run.
 #![expect(clippy::float_arithmetic, reason = "rates, ratios and percentiles are measurements, not money")]
 
+mod aims;
 mod args;
 mod caller;
 mod disk;
@@ -63,6 +64,7 @@ async fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
         machine: machine(),
         pace: args.pace(),
         remarks: Vec::new(),
+        aims: Vec::new(),
         modes: Vec::new(),
     };
     if !report.optimized {
@@ -76,6 +78,7 @@ async fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
         measured::mode(args, mode, &mut echoes, &bar, &mut report).await.with_context(|| mode.title())?;
     }
     bar.finish_and_clear();
+    report.aims = aims::of(&report);
     table::write(&report, args.statements, out)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report)?;

@@ -67,9 +67,9 @@ fn panel(area: &Area<'_>, title: &str, callers: &[u16], lines: &[Line]) -> Resul
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 15))
         .margin(10)
-        .x_label_area_size(24)
+        .x_label_area_size(36)
         .y_label_area_size(56)
-        .build_cartesian_2d(0..last, 0.0..(most * 1.15).max(0.001))
+        .build_cartesian_2d(0..last, 0.0..(most * 1.4).max(0.001))
         .map_err(failed)?;
     let label = |place: &i32| {
         let callers = usize::try_from(*place).ok().and_then(|place| callers.get(place));
@@ -81,6 +81,7 @@ fn panel(area: &Area<'_>, title: &str, callers: &[u16], lines: &[Line]) -> Resul
         .x_labels(callers.len())
         .x_label_formatter(&label)
         .y_labels(5)
+        .x_desc("callers")
         .light_line_style(WHITE)
         .draw()
         .map_err(failed)?;

@@ -14,6 +14,8 @@ pub(super) struct Report {
     pub(super) pace: super::args::Pace,
     /// What makes the figures less than they seem.
     pub(super) remarks: Vec<String>,
+    /// What the mesh is to reach, as far as it was measured.
+    pub(super) aims: Vec<super::aims::Aim>,
     pub(super) modes: Vec<ModeReport>,
 }
 

@@ -69,7 +69,8 @@ impl Snapshot {
     /// Per call, of calls while no event goes out: what relays, consumers and leases do then is nothing but keeping their places,
     /// each time in a transaction of its own. What the services' own clocks ask is taken off as in [`Self::per_call`].
     pub(super) fn per_call_alone(&self, calls: u64, seconds: f64, idle: &Self, idle_seconds: f64) -> Ran {
-        let keeping = [inbox::sql::JOIN, store::lease::sql::TAKE, store::lease::sql::RELEASE];
+        // Prolonging a lease that is held by another is rolled back.
+        let keeping = [inbox::sql::JOIN, store::lease::sql::TAKE];
         let keeping = keeping.map(|sql| shape(sql.postgres));
         let kept = self.0.iter().filter(|(sql, _)| keeping.contains(&shape(sql))).map(|(_, count)| count).sum::<u64>();
         let of_calls = self.0.iter().filter(|(sql, _)| Kind::of(sql) != Kind::Events);
@@ -222,6 +223,7 @@ mod tests {
             (inbox::sql::JOIN.postgres.to_owned(), 12),
             (inbox::sql::RENEW.postgres.to_owned(), 12),
             (store::lease::sql::TAKE.postgres.replace("+ 1", "+ $9"), 5),
+            (store::lease::sql::HOLD.postgres.to_owned(), 5),
             ("COMMIT".to_owned(), 67),
         ]);
         let idle = Snapshot::new([

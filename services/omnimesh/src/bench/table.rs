@@ -29,7 +29,20 @@ pub(super) fn write(report: &Report, statements: bool, out: &mut impl Write) -> 
     for mode in &report.modes {
         write_mode(mode, statements, out)?;
     }
-    growth(report, out)
+    growth(report, out)?;
+    aims(report, out)
+}
+
+fn aims(report: &Report, out: &mut impl Write) -> Result<()> {
+    if report.aims.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n== aims")?;
+    for aim in &report.aims {
+        let verdict = if aim.met { "met" } else { "MISSED" };
+        writeln!(out, "{verdict:<8}{:<56}{:>10.2}  ({} {:.2})", aim.what, aim.found, aim.bound, aim.limit)?;
+    }
+    Ok(())
 }
 
 /// What a call costs at each size, in relation to the smallest.
