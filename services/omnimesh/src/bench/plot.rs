@@ -21,8 +21,11 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A line: its name, and a figure at each number of callers.
 type Line = (String, Vec<f64>);
 
+/// One of the figures.
+type Figure = fn(&Figures) -> f64;
+
 /// What is drawn of each workload.
-const FIGURES: [(&str, fn(&Figures) -> f64); 3] = [
+const FIGURES: [(&str, Figure); 3] = [
     ("calls/s", |figures| figures.per_second),
     ("p99 ms", |figures| figures.p99_ms),
     ("CPU ms a call", |figures| figures.cpu_ms),
@@ -54,7 +57,7 @@ fn callers(report: &Report, workload: Workload) -> Vec<u16> {
     first.map(|work| work.at.iter().map(|at| at.callers).collect()).unwrap_or_default()
 }
 
-fn lines(mode: &ModeReport, workload: Workload, figure: fn(&Figures) -> f64) -> Vec<Line> {
+fn lines(mode: &ModeReport, workload: Workload, figure: Figure) -> Vec<Line> {
     let Some(work) = mode.workloads.iter().find(|work| work.workload == workload) else { return Vec::new() };
     let size = mode.size.map_or(String::new(), |size| format!(" {size}"));
     let name = format!("{:?}{size}", mode.mode).to_lowercase();
