@@ -63,7 +63,7 @@ impl Customers {
 
     async fn shop(self) {
         while !self.stop.load(Ordering::Relaxed) {
-            drop(self.buy().await);
+            self.buy().await;
         }
     }
 
