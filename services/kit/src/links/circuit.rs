@@ -13,8 +13,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 const AT_LEAST: u32 = 20;
 /// Opens when one of so many calls in a window is answered no more than half of the time.
 const FAILED_SHARE: u32 = 2;
-/// How long it stays open before one call may try.
-const OPEN_FOR: Duration = Duration::from_secs(5);
+/// How long it stays open before one call may try: about as long as a process takes to start.
+const OPEN_FOR: Duration = Duration::from_secs(1);
 
 /// One service's circuit.
 #[derive(Debug)]

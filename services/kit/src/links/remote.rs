@@ -32,7 +32,7 @@ const BACKOFF: Duration = Duration::from_millis(20);
 /// Left for the answer of the other side, whose deadline is this much earlier.
 const ON_THE_WAY: Duration = Duration::from_millis(5);
 
-/// A deadline that passes after this long is held against the service.
+/// Whoever says nothing for this long does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Instruments {
@@ -147,18 +147,21 @@ impl Remote {
             Some(deadline) => tokio::time::timeout_at(deadline, call).await,
             None => Ok(call.await),
         };
-        let response = match outcome {
-            Ok(Ok(response)) => response,
+        let (response, arrived) = match outcome {
+            Ok(Ok(response)) => (response, true),
             Ok(Err(error)) => {
                 tracing::warn!(error = %chain(&error), service = self.target, "the call failed on its way");
-                refuse(Fault::unavailable(format!("the service {} does not answer", self.target)))
+                (refuse(Fault::unavailable(format!("the service {} does not answer", self.target))), false)
             }
-            Err(_) => refuse(exceeded()),
+            Err(_) => (refuse(exceeded()), true),
         };
+        let in_time = sent.elapsed() < PATIENCE;
         match code_in(response.headers()) {
-            Some(Code::Unavailable) => self.circuit.record(Instant::now(), false),
+            // A service that says at once that something behind it is away has answered: the rest of it works, and each hop
+            // that closed itself would keep the mesh away for longer than the one thing is.
+            Some(Code::Unavailable) => self.circuit.record(Instant::now(), arrived && in_time),
             // A caller in a hurry says nothing about the service.
-            Some(Code::DeadlineExceeded) if sent.elapsed() < PATIENCE => {}
+            Some(Code::DeadlineExceeded) if in_time => {}
             Some(Code::DeadlineExceeded) => self.circuit.record(Instant::now(), false),
             _ => self.circuit.record(Instant::now(), true),
         }

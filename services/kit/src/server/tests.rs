@@ -286,15 +286,35 @@ async fn only_idempotent_calls_are_sent_again() {
 #[tokio::test]
 async fn a_service_that_does_not_answer_is_left_alone() {
     let mesh = mesh().await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let uri = format!("http://localhost:{}", closed.port()).parse().unwrap();
+    let keys = TokenKey::new(&Secrets::from_root([7; 32]), Clock::System);
+    let links = Links::new(keys.clone(), Addresses::from([("orders".to_owned(), vec![uri])]), mesh.lifecycle.clone());
+    let links = links.of("carts");
+    let calls = futures::future::join_all((0..20).map(|_| send(&links, ask(ANSWER)))).await;
+    assert!(calls.into_iter().all(|answer| answer.unwrap_err().code() == Code::Unavailable));
+    let status = send(&links, ask(ANSWER)).await.unwrap_err();
+    assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() <= Duration::from_secs(1), "{status}");
+
+    // It is back: the first call that may try finds out.
+    let server = Server::new(ServerSettings::default(), keys, mesh.lifecycle.clone());
+    server.serve(tokio::net::TcpListener::bind(closed).await.unwrap(), vec![mesh.stack.clone()]);
+    let answered = async {
+        while send(&links, ask(ANSWER)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("the circuit closes");
+}
+
+#[tokio::test]
+async fn a_service_that_says_it_can_not_has_answered() {
+    let mesh = mesh().await;
     for _ in 0..50 {
         assert_eq!(send(&mesh.remote, ask(FAIL)).await.unwrap_err().code(), Code::Unavailable);
     }
-    let reached = mesh.probe.calls.load(Ordering::SeqCst);
-    assert_eq!(reached, 20, "the circuit opens");
-    let status = send(&mesh.remote, ask(ANSWER)).await.unwrap_err();
-    assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() <= Duration::from_secs(5));
-    // Calls in this process know nothing of it.
-    assert!(send(&mesh.local, ask(ANSWER)).await.is_ok());
+    assert_eq!(mesh.probe.calls.load(Ordering::SeqCst), 50, "what else it does goes on");
+    send(&mesh.remote, ask(ANSWER)).await.unwrap();
 }
 
 #[tokio::test]
@@ -359,10 +379,11 @@ async fn a_process_that_stops_fails_no_call_while_another_is_there() {
     let links = Links::new(keys, Addresses::from([("orders".to_owned(), uris)]), here.clone()).of("carts");
     let calls = |replica: usize| replicas[replica].1.calls.load(Ordering::SeqCst);
     let done = tokio_util::sync::CancellationToken::new();
-    // Raw calls, as the gateway passes them on: these are never sent twice.
-    let callers = (0..8).map(|_| {
+    // None of these is sent twice.
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
         let (links, done) = (links.clone(), done.clone());
-        tokio::spawn(async move {
+        callers.spawn(async move {
             let mut failed = Vec::new();
             while !done.is_cancelled() {
                 let refused = send(&links, ask(REFUSE)).await.unwrap_err();
@@ -371,9 +392,8 @@ async fn a_process_that_stops_fails_no_call_while_another_is_there() {
                 }
             }
             failed
-        })
-    });
-    let callers: Vec<_> = callers.collect();
+        });
+    }
     while calls(0) < 200 || calls(1) < 200 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -383,8 +403,8 @@ async fn a_process_that_stops_fails_no_call_while_another_is_there() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     done.cancel();
-    for caller in callers {
-        assert!(caller.await.unwrap().is_empty());
+    for failed in callers.join_all().await {
+        assert!(failed.is_empty(), "{failed:?}");
     }
     assert_eq!(calls(0), stopped);
 }
