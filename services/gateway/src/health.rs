@@ -6,7 +6,7 @@ use std::{collections::HashMap, pin::Pin, time::Duration};
 use futures::Stream;
 use http::{Request, Response};
 use moka::future::Cache;
-use omnimesh_kit::{auth::rules, call::Call, lifecycle::Lifecycle, links::Links};
+use omnimesh_kit::{auth::rules, call::Call, lifecycle::Lifecycle, links::Links, server::clarify};
 use tonic::{Status, body::Body, service::Routes};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse,
@@ -39,7 +39,7 @@ impl Health {
 
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let Ok(response) = self.0.clone().call(request).await;
-        response
+        clarify(response)
     }
 }
 

@@ -109,6 +109,7 @@ async fn gateway(echo: &Echo, token: &SessionToken) -> Gateway {
     // Whatever comes first of several in a process stays.
     drop(rustls::crypto::ring::default_provider().install_default());
     let (clock, lifecycle, secrets) = (Clock::manual(START), Lifecycle::new(), Secrets::from_root([7; 32]));
+    lifecycle.set_ready();
     let keys = TokenKey::new(&secrets, clock.clone());
     let server = Server::new(ServerSettings::default(), keys.clone(), lifecycle.clone());
     let links = Links::new(keys, Addresses::new(), lifecycle.clone());

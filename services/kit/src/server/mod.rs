@@ -43,7 +43,7 @@ use crate::{
     tls::MutualTls,
 };
 
-pub use clarify::{MAX_REQUEST_BYTES, clear};
+pub use clarify::{MAX_REQUEST_BYTES, clarify, clear};
 pub(crate) use deadline::{GRPC_TIMEOUT, exceeded, timeout_in, timeout_text};
 pub(crate) use handler::{code_in, refuse};
 pub(crate) use host::TARGET_HEADER;
