@@ -62,8 +62,9 @@ pub struct Fire {
 /// What all that runs under fire share.
 struct Field {
     fire: Fire,
-    mesh: Mesh,
+    // Its processes end before what they work on goes.
     supervisor: Supervisor,
+    mesh: Mesh,
     admin: Client,
     // A publishable key, on some connections.
     anybody: Vec<Client>,

@@ -15,7 +15,7 @@ async fn survives(fire: Fire) {
 async fn every_process_dies_and_no_order_is_lost_or_doubled() {
     let fire = Fire {
         mode: Mode::Split,
-        orders: 200,
+        orders: 150,
         buyers: 8,
         kills: 6,
         redis_kills: 1,
@@ -30,7 +30,7 @@ async fn every_process_dies_and_no_order_is_lost_or_doubled() {
 async fn the_one_process_dies_and_no_order_is_lost_or_doubled() {
     let fire = Fire {
         mode: Mode::Embedded,
-        orders: 100,
+        orders: 80,
         buyers: 8,
         kills: 3,
         redis_kills: 0,
