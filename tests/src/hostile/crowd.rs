@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,6 +27,8 @@ const DRIP: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_millis(50);
 const LARGE: usize = 100 << 20;
 const PIECE: usize = 64 << 10;
+/// Far larger than any message may be, once it is unpacked. Packed once, and not where others wait for it.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(&vec![b' '; 16 << 20]));
 
 /// What a crowd does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,9 +186,10 @@ impl Crowd {
             0 => self.head(ADD_LINE, "application/json", LARGE, "").into_bytes(),
             1 => self.head(ADD_LINE, "application/grpc-web+proto", LARGE, "").into_bytes(),
             2 => {
-                let bomb = gzip(&vec![b' '; LARGE]);
+                let packed = tokio::task::spawn_blocking(|| BOMB.as_slice()).await;
+                let bomb = packed.map_err(std::io::Error::other)?;
                 let head = self.head(ADD_LINE, "application/json", bomb.len(), "content-encoding: gzip\r\n");
-                [head.into_bytes(), bomb].concat()
+                [head.as_bytes(), bomb].concat()
             }
             _ => {
                 let mut begun = [wire::PREFACE.to_vec(), wire::settings(65_535)].concat();

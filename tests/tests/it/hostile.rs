@@ -44,7 +44,7 @@ async fn crowds_keep_nobody_from_being_served() {
         };
         assert!(crowd.done.load(Ordering::Relaxed) >= 4, "{kind:?}: the crowd did not come");
         assert!(seen.failed.is_empty(), "{kind:?}: {:#?}", seen.failed);
-        assert!(seen.times.len() > 10, "{kind:?}: only {} calls were answered", seen.times.len());
+        assert!(seen.times.len() > 5, "{kind:?}: only {} calls were answered", seen.times.len());
     }
     mesh.assert_no_defect();
     let after = mesh.memory();
