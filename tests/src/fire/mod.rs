@@ -119,6 +119,7 @@ pub async fn run(fire: Fire, progress: impl Fn(usize, &str) + Send + Sync + 'sta
     let progress: director::Progress = Arc::new(progress);
     let kept = keepsakes::make(&field).await;
     field.supervisor.arm(&field.mesh);
+    #[expect(clippy::disallowed_methods, reason = "the harness has no lifecycle: it is ended with the run")]
     let guard = tokio::spawn(supervisor::keep_running(Arc::clone(&field)));
     let buyers = join_all((0..field.fire.buyers).map(|number| buyer::work(&field, number)));
     let direct = async {
@@ -132,7 +133,8 @@ pub async fn run(fire: Fire, progress: impl Fn(usize, &str) + Send + Sync + 'sta
     let mut audit = audit::Audit { problems, ..audit::Audit::default() };
     audit.keepsakes(&field, &kept).await;
     audit.rest(&books, REST).await;
-    audit.books(&books, &field.ledger.lock().unwrap().clone()).await;
+    let ledger = field.ledger.lock().unwrap().clone();
+    audit.books(&books, &ledger).await;
     guard.abort();
     audit.processes(&field);
     Report::new(&field, audit, started.elapsed())

@@ -98,17 +98,22 @@ impl Supervisor {
     pub(super) async fn kill(&self, target: &'static str) -> bool {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
-            let mut slots = self.slots.lock().unwrap();
-            if let Some(slot) = slots.iter_mut().find(|slot| slot.target == target && slot.is_up && !slot.killed) {
-                slot.killed = true;
-                slot.process.kill();
-                *self.seen.lock().unwrap().kills.entry(target).or_default() += 1;
+            if self.kill_now(target) {
                 return true;
             }
-            drop(slots);
             tokio::time::sleep(LOOK).await;
         }
         false
+    }
+
+    fn kill_now(&self, target: &'static str) -> bool {
+        let mut slots = self.slots.lock().unwrap();
+        let slot = slots.iter_mut().find(|slot| slot.target == target && slot.is_up && !slot.killed);
+        let Some(slot) = slot else { return false };
+        slot.killed = true;
+        slot.process.kill();
+        *self.seen.lock().unwrap().kills.entry(target).or_default() += 1;
+        true
     }
 
     /// A store goes away: what is starting meanwhile may end.
