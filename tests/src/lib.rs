@@ -3,6 +3,7 @@
 //! It panics where something is not as a test needs it: a test fails by panicking, and what the mesh said is printed then.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,

@@ -189,6 +189,7 @@ impl Shared {
         self.links.register_local(stack.clone());
 
         let token = self.lifecycle.token();
+        self.lifecycle.spawn("checkpoint", db.clone().checkpoint(token.clone()));
         self.lifecycle.spawn("relay", outbox::relay(db.clone(), self.bus.clone(), token.clone()));
         self.lifecycle.spawn("tail", tail.run(self.bus.clone(), token.clone()));
         for consumer in module.consumers {

@@ -31,10 +31,11 @@ const COME_BACK: Duration = Duration::from_secs(1);
 /// What calls may take, in times of what they take in calm. On a machine that is busy for nine tenths they take ten times
 /// as long (processor sharing), at two thirds three times.
 const STRETCH: u64 = 6;
-/// The limit never falls below so many calls per processor: fewer would leave it idle while they wait for a store.
-const LEAST_PER_CORE: usize = 4;
+/// The limit never falls below so many calls per processor: they wait for stores most of their time, and callers by the
+/// dozen are no overload.
+const LEAST_PER_CORE: usize = 128;
 /// Where the limit begins, in times of the least.
-const START: usize = 8;
+const START: usize = 4;
 /// The limit is thought over so often,
 const WINDOW: Duration = Duration::from_millis(100);
 /// if so many calls were done,

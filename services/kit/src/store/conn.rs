@@ -214,7 +214,10 @@ impl Tx {
                 return Err(Error::Refused);
             }
             Link::PostgresTx(transaction) => transaction.commit().await?,
-            Link::SqliteTx(transaction) => transaction.commit().await?,
+            Link::SqliteTx(transaction) => {
+                transaction.commit().await?;
+                self.db.note_written();
+            }
             // A Tx is only ever built from a transaction.
             Link::Postgres(_) | Link::Sqlite(_) => {}
         }

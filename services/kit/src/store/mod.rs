@@ -27,6 +27,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 pub use conn::{Conn, Trouble, Tx};
 pub use error::Error;
@@ -68,6 +69,11 @@ impl fmt::Debug for StoreSettings {
 }
 
 const PURGE: Sql = Sql::portable("PRAGMA wal_checkpoint(TRUNCATE)");
+const CHECKPOINT: Sql = Sql::portable("PRAGMA wal_checkpoint(PASSIVE)");
+/// How often the write-ahead log of an SQLite file that is written to is brought into the file.
+const CHECKPOINTS: Duration = Duration::from_millis(250);
+/// A commit does it itself when the log has so many pages (64 MiB): nobody else came to it.
+const PAGES_AT_MOST: &str = "16384";
 
 /// A service's database. Cheap to clone.
 #[derive(Clone)]
@@ -82,6 +88,8 @@ struct Inner {
     appended: Notify,
     // SQLite keeps old pages in its write-ahead log. True at the start: whoever ran before may have been cut off.
     purge_due: AtomicBool,
+    // Something was written since the last checkpoint.
+    written: Notify,
 }
 
 enum Pools {
@@ -117,6 +125,7 @@ impl Db {
             pools,
             appended: Notify::new(),
             purge_due: AtomicBool::new(true),
+            written: Notify::new(),
         };
         let db = Self { inner: Arc::new(inner) };
         outbox::check_partitions(&db).await?;
@@ -155,12 +164,13 @@ impl Db {
             // Deleted content is overwritten: an erased customer is not to be found in the file either.
             .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(5));
+        let written = options.clone().pragma("wal_autocheckpoint", PAGES_AT_MOST);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(10))
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone())
+            .connect_with(written)
             .await?;
         migrate::sqlite(&writer, migrations).await?;
         let readers = SqlitePoolOptions::new()
@@ -249,6 +259,28 @@ impl Db {
             self.purge_soon();
         }
         done.map(drop)
+    }
+
+    /// Brings what was committed from the write-ahead log into the file, now and then, until the token is cancelled: beside
+    /// the writer, which would keep the caller waiting whose commit fills the log. On Postgres there is nothing to do.
+    pub async fn checkpoint(self, token: CancellationToken) {
+        let Pools::Sqlite { readers, .. } = &self.inner.pools else { return };
+        while token.run_until_cancelled(self.inner.written.notified()).await.is_some() {
+            if token.run_until_cancelled(tokio::time::sleep(CHECKPOINTS)).await.is_none() {
+                return;
+            }
+            let done = async {
+                // Who may only read may do this too.
+                Conn::sqlite(readers.acquire().await?).fetch_one(CHECKPOINT, args![]).await
+            };
+            if let Err(error) = done.await {
+                tracing::debug!(cause = %error, "the write-ahead log is not in the file yet");
+            }
+        }
+    }
+
+    fn note_written(&self) {
+        self.inner.written.notify_one();
     }
 
     fn purge_soon(&self) {
