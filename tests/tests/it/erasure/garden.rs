@@ -1,6 +1,9 @@
 //! Canaries: texts that occur nowhere else, planted into every field that may hold something of a customer.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use omnimesh_kit::auth::{rule, rules};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
@@ -202,6 +205,9 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// The days that were taken.
+static DAYS: AtomicU32 = AtomicU32::new(0);
+
 /// A new value of a shape, and what tells that it is there.
 fn grow(shape: &str) -> (String, Vec<String>) {
     let number = Uuid::new_v4().as_u128();
@@ -217,7 +223,9 @@ fn grow(shape: &str) -> (String, Vec<String>) {
             (format!("+90{national}"), vec![national])
         }
         "date" => {
-            let (year, month, day) = (1901 + digits(2) % 40, 1 + digits(3) % 12, 10 + digits(5) % 18);
+            // There are too few days for chance: two people would be born on one.
+            let next = DAYS.fetch_add(1, Ordering::Relaxed);
+            let (year, month, day) = (1901 + next % 40, 1 + next / 40 % 12, 10 + next / 480 % 18);
             let written = |order: [&str; 3], between: &str| order.join(between);
             let (year, month, day) = (year.to_string(), format!("{month:02}"), day.to_string());
             let iso = written([&year, &month, &day], "-");
