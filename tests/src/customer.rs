@@ -287,16 +287,21 @@ pub async fn code_of(mesh: &Mesh, verification_id: &str) -> String {
     tokio::time::timeout(crate::PATIENCE, found).await.expect("the code comes")
 }
 
-/// Reports that an order's whole total was captured.
-pub async fn pay(back_end: &Client, order: &Order) -> Order {
-    let request = RecordPaymentRequest {
+/// Says that an order's whole total was captured.
+pub(crate) fn captured(order: &Order) -> RecordPaymentRequest {
+    RecordPaymentRequest {
         order_id: order.order_id.clone(),
         provider: "test".into(),
         provider_event_id: request_id(),
         kind: PaymentEventKind::Captured.into(),
         amount: order.totals.as_ref().and_then(|totals| totals.total.clone()),
         occur_time: None,
-    };
+    }
+}
+
+/// Reports that an order's whole total was captured.
+pub async fn pay(back_end: &Client, order: &Order) -> Order {
+    let request = captured(order);
     let paid = PaymentServiceClient::new(back_end.channel()).record_payment(back_end.request(request)).await;
     paid.expect("the payment is recorded").into_inner().order.expect("the order")
 }

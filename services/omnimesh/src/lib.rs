@@ -1,6 +1,7 @@
 //! The binary of the mesh: targets, command line and wiring. The only crate that knows all the others.
 
 pub mod bench;
+pub mod bytes_codec;
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -10,8 +10,8 @@ use omnimesh_proto::{
     },
     common::v1::{Channel, DeviceClass},
     orders::v1::{
-        AcceptRequest, CancelOrderRequest, GroupRef, Order, PackRequest, PaymentEventKind, RecordPaymentRequest,
-        ShipRequest, fulfillment_service_client::FulfillmentServiceClient, order_service_client::OrderServiceClient,
+        AcceptRequest, CancelOrderRequest, GroupRef, Order, PackRequest, ShipRequest,
+        fulfillment_service_client::FulfillmentServiceClient, order_service_client::OrderServiceClient,
         payment_service_client::PaymentServiceClient,
     },
     profiles::v1::{
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     Client,
-    customer::{CURRENCY, Device, address, pickup, request_id},
+    customer::{CURRENCY, Device, address, captured, pickup, request_id},
     raw::Refusal,
 };
 
@@ -163,14 +163,7 @@ async fn follow(field: &Field, chance: &mut StdRng, customer: &Client, order: &O
 
 async fn ship(field: &Field, chance: &mut StdRng, order: &Order) -> Result<(), Status> {
     let admin = &field.admin;
-    let payment = RecordPaymentRequest {
-        order_id: order.order_id.clone(),
-        provider: "test".into(),
-        provider_event_id: request_id(),
-        kind: PaymentEventKind::Captured.into(),
-        amount: order.totals.as_ref().and_then(|totals| totals.total.clone()),
-        occur_time: None,
-    };
+    let payment = captured(order);
     insist(field, chance, "RecordPayment", false, async || {
         PaymentServiceClient::new(admin.channel()).record_payment(admin.request(payment.clone())).await
     })

@@ -23,7 +23,8 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use super::raw::{BytesCodec, RawClient, connect};
+use super::raw::{RawClient, connect};
+use crate::bytes_codec::BytesCodec;
 
 /// What an echo answers is cut from this.
 static ZEROS: [u8; 256 * 1_024] = [0; 256 * 1_024];
