@@ -25,6 +25,9 @@ pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 const LEASE: &str = "relay";
 const BATCH: i64 = 500;
+// After a batch, so that under load one commit of the relay, and one of each consumer, does for the events of several calls.
+// The first event after a quiet moment does not wait.
+const GATHER: Duration = Duration::from_millis(10);
 // Between looks whether the bus still has what it was sent.
 const CHECK: Duration = Duration::from_secs(5);
 const PRUNE: Duration = Duration::from_secs(3600);
@@ -42,7 +45,10 @@ pub async fn relay(db: Db, bus: Bus, token: CancellationToken) {
             tracing::debug!(cause = %error, "old pages are not purged yet");
         }
         let pause = match relay.step().await {
-            Ok(Step::Worked) => continue,
+            Ok(Step::Worked) => {
+                token.run_until_cancelled(tokio::time::sleep(GATHER)).await;
+                continue;
+            }
             Ok(Step::Idle) => terms.poll,
             Ok(Step::Waiting) => terms.renewal.min(Duration::from_secs(3)),
             Err(error) => {

@@ -16,7 +16,10 @@ use crate::{
     },
     error::Error,
     rpc::Inner,
-    store::{assertions, evidence},
+    store::{
+        assertions,
+        evidence::{self, Stored},
+    },
 };
 
 /// So many records, found by the rarest keys, are enough to know whose a record is.
@@ -56,8 +59,8 @@ pub(crate) struct Evidence {
     pub(crate) keys: Vec<Key>,
     frequencies: Frequencies,
     counts: BTreeMap<i64, u64>,
-    /// Records that share a key, with the customers they belong to.
-    roots: BTreeSet<ProfileId>,
+    /// The newest records of the customers who share a key with it.
+    stored: Vec<Stored>,
 }
 
 /// A customer that a record may belong to.
@@ -114,35 +117,29 @@ impl Evidence {
                 more.then_some(key)
             })
             .collect();
-        let mut roots = BTreeSet::new();
-        if !chosen.is_empty() {
-            roots.extend(evidence::candidates(tx, chosen).await?.into_iter().map(|(_, root)| root));
-        }
-        Ok(Self { features, keys, frequencies, counts, roots })
+        let stored = if chosen.is_empty() { Vec::new() } else { evidence::candidates(tx, chosen).await? };
+        Ok(Self { features, keys, frequencies, counts, stored })
     }
 
     /// The customers that share a key with it.
     pub(crate) fn roots(&self) -> impl Iterator<Item = ProfileId> {
-        self.roots.iter().copied()
+        self.stored.iter().map(|stored| stored.root)
     }
 
     /// Weighs them up. `without` are customers that the record's is kept apart from, `proving` those who hold what it proves.
-    pub(crate) async fn weigh(
+    pub(crate) fn weigh(
         &self,
         app: &Inner,
-        tx: &mut Tx,
         without: &BTreeSet<ProfileId>,
         proving: &BTreeSet<ProfileId>,
         may_merge: bool,
-    ) -> Result<Matches, Error> {
-        let roots: Vec<Uuid> = self.roots.iter().filter(|root| !without.contains(root)).map(|root| root.0).collect();
-        if roots.is_empty() {
-            return Ok(Matches::default());
-        }
-        let verified: BTreeSet<ProfileId> = evidence::verified(tx, roots.clone()).await?.into_iter().collect();
+    ) -> Matches {
+        let with: Vec<&Stored> = self.stored.iter().filter(|stored| !without.contains(&stored.root)).collect();
+        let verified: BTreeSet<ProfileId> =
+            with.iter().filter(|stored| stored.verified).map(|stored| stored.root).collect();
         let mut of_one: BTreeMap<ProfileId, usize> = BTreeMap::new();
         let mut known: BTreeMap<Uuid, (ProfileId, ProfileId, Features)> = BTreeMap::new();
-        for stored in evidence::features(tx, roots).await? {
+        for stored in with {
             let count = of_one.entry(stored.root).or_default();
             *count += 1;
             // Features of a version before are of no use until the record comes again.
@@ -189,7 +186,7 @@ impl Evidence {
                 }
             }
         }
-        Ok(Matches { joins, suggestions, verified, contradicted, contradicting })
+        Matches { joins, suggestions, verified, contradicted, contradicting }
     }
 
     /// The index keys as they are stored beside the record.

@@ -40,8 +40,8 @@ const SUGGESTIONS: usize = 5;
 /// What became of a record.
 #[derive(Clone, Debug)]
 pub(crate) struct Filed {
-    /// The profile that took it; `None` if it was not kept.
-    pub(crate) node: Option<ProfileId>,
+    /// The profile that took it, and the one that stands for the customer now; `None` if it was not kept.
+    pub(crate) node: Option<(ProfileId, ProfileId)>,
     pub(crate) outcome: AssertionOutcome,
     pub(crate) merged: bool,
     /// Nobody but the customer it was joined with was known by it.
@@ -50,7 +50,7 @@ pub(crate) struct Filed {
 }
 
 impl Filed {
-    fn nothing(node: Option<ProfileId>, outcome: AssertionOutcome) -> Self {
+    fn nothing(node: Option<(ProfileId, ProfileId)>, outcome: AssertionOutcome) -> Self {
         Self { node, outcome, merged: false, joined_new: false, suggestions: Vec::new() }
     }
 }
@@ -67,16 +67,15 @@ pub(crate) async fn file(
 ) -> Result<Filed, Error> {
     let proved: Vec<Uuid> = record.held.iter().filter(|held| held.is_proved()).map(|held| held.hash).collect();
     app.hold(tx, record).await?;
-    if let Some(node) = assertions::known(tx, record.content).await? {
-        return Ok(Filed::nothing(Some(node), AssertionOutcome::Unchanged));
+    let seen = assertions::seen(tx, record.content, record.source).await?;
+    if let Some(node) = seen.content {
+        let root = customers::root(tx, node).await?;
+        return Ok(Filed::nothing(Some((node, root)), AssertionOutcome::Unchanged));
     }
     if is_buried(tx, record).await? {
         return Ok(Filed::nothing(None, AssertionOutcome::Suppressed));
     }
-    let source = match record.source {
-        Some(source) => assertions::source(tx, source).await?,
-        None => None,
-    };
+    let source = seen.source;
     let holders = if proved.is_empty() { Vec::new() } else { identifiers::holders(tx, proved).await? };
     let mut filing = Filing::begin(app, tx, record, source.or(named), &holders).await?;
     if let (Some(source), Some(named)) = (source, named) {
@@ -90,7 +89,7 @@ pub(crate) async fn file(
     filing.suggest(tx).await?;
     filing.keep(app, tx, &holders, fill).await?;
     Ok(Filed {
-        node: Some(filing.node),
+        node: Some((filing.node, filing.home.id)),
         outcome: if filing.is_new() { AssertionOutcome::Created } else { AssertionOutcome::Added },
         merged: filing.merged,
         joined_new: filing.fresh,
@@ -177,7 +176,7 @@ impl<'a> Filing<'a> {
             if all.len() > 1 { merges::apart(tx, all.iter().map(|root| root.0).collect()).await? } else { Vec::new() };
         let away = apart.iter().filter(|(one, _)| *one == root).map(|(_, other)| *other).collect();
         let holding = proving.keys().copied().chain([root]).collect();
-        let matches = evidence.weigh(app, tx, &away, &holding, record.may_merge).await?;
+        let matches = evidence.weigh(app, &away, &holding, record.may_merge);
         let home = Node { id: root, created_at: now, verified_at: None, version: 1, erased: false };
         Ok(Self {
             record,

@@ -3,7 +3,6 @@
 use omnimesh_kit::{
     auth::SessionLevel,
     call::Call,
-    customers,
     error::Fault,
     idempotency::{Once, Reply},
     ids::ProfileId,
@@ -64,13 +63,12 @@ pub(super) async fn run(
 
 async fn reply(conn: &mut Conn, call: &Call, filed: Filed) -> Result<RecordAssertionsResponse, Error> {
     let outcome = filed.outcome.into();
-    let Some(node) = filed.node else {
+    let Some((node, root)) = filed.node else {
         return Ok(RecordAssertionsResponse { outcome, ..RecordAssertionsResponse::default() });
     };
     let reads = call.session().is_none() && call.identity().has_scope("profiles.read");
     let own = call.session().is_some_and(|session| session.level == SessionLevel::Identified);
     let profile = if reads || own {
-        let root = customers::root(conn, node).await?;
         whole(conn, root, own).await?
     } else {
         // Whether somebody is known, and as whom, is not for everybody who claims it.

@@ -2,7 +2,6 @@
 
 use omnimesh_kit::{
     call::Call,
-    customers,
     error::Fault,
     idempotency::Once,
     ids::ProfileId,
@@ -139,14 +138,14 @@ async fn resolve(
         return Err(erased().into());
     }
     let all_known = record.held.iter().all(|held| holders.iter().any(|holder| holder.hash == held.hash));
-    let (node, created) =
+    let (root, created) =
         if let Some(root) = oldest.filter(|root| all_known && holders.iter().all(|holder| holder.root == *root)) {
             (root, false)
         } else {
             let filed = file(app, tx, call, record, oldest, true).await?;
-            (filed.node.ok_or_else(erased)?, filed.outcome == AssertionOutcome::Created)
+            let (_, root) = filed.node.ok_or_else(erased)?;
+            (root, filed.outcome == AssertionOutcome::Created)
         };
-    let root = customers::root(tx, node).await?;
     Ok(ResolveProfileResponse { profile: folded(tx, root).await?, created })
 }
 

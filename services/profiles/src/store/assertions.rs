@@ -13,8 +13,9 @@ use uuid::Uuid;
 use crate::domain::record::Record;
 
 omnimesh_kit::statements! {
-    /// Which profile has that content already.
-    ASSERTION_KNOWN = "SELECT profile_id FROM assertions WHERE content = $1";
+    /// Which profile has that content already, and which is the channel's record of the person.
+    SEEN = "SELECT (SELECT profile_id FROM assertions WHERE content = $1) AS content, \
+        (SELECT profile_id FROM sources WHERE hash = $2) AS source";
     /// New claims.
     ASSERTION_INSERT = "INSERT INTO assertions (id, profile_id, content, channel, account_id, customer_ref, claims, trust, \
         occurred_at, features, keys) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -45,8 +46,6 @@ omnimesh_kit::statements! {
         postgres: "DELETE FROM assertions WHERE profile_id = ANY($1)",
         sqlite: "DELETE FROM assertions WHERE profile_id IN (SELECT unhex(value) FROM json_each($1))",
     };
-    /// Which profile is a channel's record of a person.
-    SOURCE = "SELECT profile_id FROM sources WHERE hash = $1";
     /// It is this one for ever.
     SOURCE_INSERT = "INSERT INTO sources (hash, profile_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     /// The sources of profiles.
@@ -63,13 +62,19 @@ omnimesh_kit::statements! {
     ASSERTIONS_COUNT = "SELECT COUNT(*) AS n FROM assertions";
 }
 
-/// Which profile has that content already.
-pub(crate) async fn known(conn: &mut Conn, content: Uuid) -> Result<Option<ProfileId>, Error> {
-    profile(conn.fetch_optional(ASSERTION_KNOWN, args![content]).await?)
+/// Profiles that took claims before.
+pub(crate) struct Seen {
+    /// The one that took the same content.
+    pub(crate) content: Option<ProfileId>,
+    /// The one that is the channel's record of the person.
+    pub(crate) source: Option<ProfileId>,
 }
 
-fn profile(row: Option<Row>) -> Result<Option<ProfileId>, Error> {
-    row.map(|row| row.get("profile_id").map(ProfileId)).transpose()
+/// Who took claims with that content, or from that record of a channel.
+pub(crate) async fn seen(conn: &mut Conn, content: Uuid, source: Option<Uuid>) -> Result<Seen, Error> {
+    let row = conn.fetch_one(SEEN, args![content, source]).await?;
+    let profile = |name| row.get::<Option<Uuid>>(name).map(|id| id.map(ProfileId));
+    Ok(Seen { content: profile("content")?, source: profile("source")? })
 }
 
 /// New claims, with the same as evidence.
@@ -133,11 +138,6 @@ pub(crate) async fn best(conn: &mut Conn, profiles: Vec<Uuid>) -> Result<Vec<(Pr
 pub(crate) async fn keys(conn: &mut Conn, members: Vec<Uuid>) -> Result<Vec<(Uuid, String)>, Error> {
     let rows = conn.fetch_all(ASSERTION_KEYS, args![members]).await?;
     rows.iter().map(|row| Ok((row.get("id")?, row.get("keys")?))).collect()
-}
-
-/// Which profile is a channel's record of a person.
-pub(crate) async fn source(conn: &mut Conn, hash: Uuid) -> Result<Option<ProfileId>, Error> {
-    profile(conn.fetch_optional(SOURCE, args![hash]).await?)
 }
 
 /// Whose a channel's record of a person is, for ever.

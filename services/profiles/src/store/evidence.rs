@@ -2,6 +2,7 @@
 
 use omnimesh_kit::{
     args,
+    clock::Timestamp,
     ids::ProfileId,
     store::{Conn, Error},
 };
@@ -13,31 +14,26 @@ omnimesh_kit::statements! {
         postgres: "SELECT key, n FROM match_counts WHERE key = ANY($1)",
         sqlite: "SELECT key, n FROM match_counts WHERE key IN (SELECT value FROM json_each($1))",
     };
-    /// Which customers, by their roots, have records with a key.
+    /// The newest records of the customers who have a record with one of the keys. Whoever is among the first 1,000 such
+    /// records: keys are capped, so that there are rarely more.
     CANDIDATES = {
-        postgres: "SELECT DISTINCT k.record, COALESCE(c.root_id, a.profile_id) AS root_id FROM match_keys AS k \
-            JOIN assertions AS a ON a.id = k.record LEFT JOIN customer_profiles AS c ON c.profile_id = a.profile_id \
-            WHERE k.key = ANY($1) LIMIT 1000",
-        sqlite: "SELECT DISTINCT k.record, COALESCE(c.root_id, a.profile_id) AS root_id FROM match_keys AS k \
-            CROSS JOIN assertions AS a ON a.id = k.record LEFT JOIN customer_profiles AS c ON c.profile_id = a.profile_id \
-            WHERE k.key IN (SELECT value FROM json_each($1)) LIMIT 1000",
-    };
-    /// The newest records of customers, as evidence.
-    FEATURES = {
-        postgres: "WITH own AS (SELECT r.id AS profile_id, r.id AS root_id FROM unnest($1::uuid[]) AS r (id) \
-                UNION SELECT profile_id, root_id FROM customer_profiles WHERE root_id = ANY($1)) \
-            SELECT a.id, a.profile_id, o.root_id, a.features FROM own AS o JOIN assertions AS a ON a.profile_id = o.profile_id \
+        postgres: "WITH roots AS (SELECT DISTINCT COALESCE(c.root_id, a.profile_id) AS id \
+                FROM (SELECT record FROM match_keys WHERE key = ANY($1) LIMIT 1000) AS k \
+                JOIN assertions AS a ON a.id = k.record LEFT JOIN customer_profiles AS c ON c.profile_id = a.profile_id), \
+            own AS (SELECT id AS profile_id, id AS root_id FROM roots \
+                UNION SELECT profile_id, root_id FROM customer_profiles WHERE root_id IN (SELECT id FROM roots)) \
+            SELECT a.id, a.profile_id, o.root_id, a.features, p.verified_at FROM own AS o \
+            JOIN assertions AS a ON a.profile_id = o.profile_id JOIN profiles AS p ON p.id = o.root_id \
             ORDER BY a.id DESC LIMIT 2000",
-        sqlite: "WITH own AS MATERIALIZED (SELECT unhex(value) AS profile_id, unhex(value) AS root_id FROM json_each($1) \
-                UNION SELECT profile_id, root_id FROM customer_profiles \
-                WHERE root_id IN (SELECT unhex(value) FROM json_each($1))) \
-            SELECT a.id, a.profile_id, o.root_id, a.features FROM own AS o CROSS JOIN assertions AS a \
-            ON a.profile_id = o.profile_id ORDER BY a.id DESC LIMIT 2000",
-    };
-    /// Which of these customers have a proved identifier.
-    VERIFIED_OF = {
-        postgres: "SELECT id FROM profiles WHERE id = ANY($1) AND verified_at IS NOT NULL",
-        sqlite: "SELECT id FROM profiles WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND verified_at IS NOT NULL",
+        sqlite: "WITH roots AS MATERIALIZED (SELECT DISTINCT COALESCE(c.root_id, a.profile_id) AS id \
+                FROM (SELECT record FROM match_keys WHERE key IN (SELECT value FROM json_each($1)) LIMIT 1000) AS k \
+                CROSS JOIN assertions AS a ON a.id = k.record \
+                LEFT JOIN customer_profiles AS c ON c.profile_id = a.profile_id), \
+            own AS MATERIALIZED (SELECT id AS profile_id, id AS root_id FROM roots \
+                UNION SELECT profile_id, root_id FROM customer_profiles WHERE root_id IN (SELECT id FROM roots)) \
+            SELECT a.id, a.profile_id, o.root_id, a.features, p.verified_at FROM own AS o \
+            CROSS JOIN assertions AS a ON a.profile_id = o.profile_id CROSS JOIN profiles AS p ON p.id = o.root_id \
+            ORDER BY a.id DESC LIMIT 2000",
     };
     /// A record has keys.
     KEYS_INSERT = {
@@ -65,38 +61,29 @@ pub(crate) async fn counts(conn: &mut Conn, keys: Vec<i64>) -> Result<Vec<(i64, 
     rows.iter().map(|row| Ok((row.get("key")?, u64::try_from(row.get::<i64>("n")?).unwrap_or(0)))).collect()
 }
 
-/// Records with one of the keys, and whose they are.
-pub(crate) async fn candidates(conn: &mut Conn, keys: Vec<i64>) -> Result<Vec<(Uuid, ProfileId)>, Error> {
-    let rows = conn.fetch_all(CANDIDATES, args![keys]).await?;
-    rows.iter().map(|row| Ok((row.get("record")?, ProfileId(row.get("root_id")?)))).collect()
-}
-
 /// A record as evidence, as it is stored.
 pub(crate) struct Stored {
     pub(crate) record: Uuid,
     pub(crate) profile: ProfileId,
     pub(crate) root: ProfileId,
+    /// Whether the root has a proved identifier.
+    pub(crate) verified: bool,
     pub(crate) features: String,
 }
 
-/// The newest records of customers.
-pub(crate) async fn features(conn: &mut Conn, roots: Vec<Uuid>) -> Result<Vec<Stored>, Error> {
-    let rows = conn.fetch_all(FEATURES, args![roots]).await?;
+/// The newest records of the customers who have a record with one of the keys.
+pub(crate) async fn candidates(conn: &mut Conn, keys: Vec<i64>) -> Result<Vec<Stored>, Error> {
+    let rows = conn.fetch_all(CANDIDATES, args![keys]).await?;
     let stored = |row: &omnimesh_kit::store::Row| {
         Ok(Stored {
             record: row.get("id")?,
             profile: ProfileId(row.get("profile_id")?),
             root: ProfileId(row.get("root_id")?),
+            verified: row.get::<Option<Timestamp>>("verified_at")?.is_some(),
             features: row.get("features")?,
         })
     };
     rows.iter().map(stored).collect()
-}
-
-/// Which of these customers have a proved identifier.
-pub(crate) async fn verified(conn: &mut Conn, roots: Vec<Uuid>) -> Result<Vec<ProfileId>, Error> {
-    let rows = conn.fetch_all(VERIFIED_OF, args![roots]).await?;
-    rows.iter().map(|row| row.get("id").map(ProfileId)).collect()
 }
 
 /// A record has keys: `leading` lead to it, all are counted.
