@@ -219,14 +219,21 @@ async fn exports_all(life: &Life) {
             Part::Assertion(_) => "assertion",
             Part::Consent(_) => "consent",
             Part::Interaction(_) => "interaction",
+            Part::ReturnJson(_) => "return",
             Part::OrderJson(_) => "order",
             Part::CartJson(_) => "cart",
         });
     }
-    let all = ["assertion", "cart", "consent", "interaction", "order", "profile"];
+    let all = ["assertion", "cart", "consent", "interaction", "order", "profile", "return"];
     assert_eq!(kinds.iter().copied().collect::<Vec<_>>(), all, "what is exported");
     let told = told.to_lowercase();
-    for label in ["AddLine options", "RecordAssertions claims.name", "RecordInteraction summary"] {
+    for label in [
+        "AddLine options",
+        "RecordAssertions claims.name",
+        "RecordInteraction summary",
+        "RequestReturn reason",
+        "RejectReturn reason",
+    ] {
         let canaries = life.garden.canaries.iter().filter(|canary| canary.label == label);
         let missing = canaries.filter(|canary| !canary.texts.iter().any(|text| told.contains(text))).count();
         assert_eq!(missing, 0, "{label} is not exported");
