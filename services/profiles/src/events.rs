@@ -19,9 +19,10 @@ use prost::{Message as _, Name as _};
 
 use crate::{
     domain::timeline::{Happening, holder_at, read},
+    identity::erased,
     projection,
     store::{
-        erasures,
+        clusters, erasures,
         owners::{self, OrderOwner},
         timeline::{self, Interaction},
         view,
@@ -67,11 +68,19 @@ async fn record(tx: &mut Tx, happening: Happening) -> Result<(), store::Error> {
         (profile, lineage, attach_at) = (owner.profile, owner.session, owner.placed_at);
     }
     let fixed = profile.is_some();
+    let mut gone = None;
+    if let (InteractionKind::Identified, Some(holder)) = (happening.kind, profile) {
+        // Either an erasure sees the holder, or this sees the erasure.
+        gone = clusters::lock(tx, vec![holder.0]).await?.into_iter().find(|node| node.erased).map(|node| node.id);
+    }
     if !lineage.is_empty() {
         owners::lock_lineage(tx, &lineage, now).await?;
         if let (InteractionKind::Identified, Some(holder)) = (happening.kind, profile) {
-            owners::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
+            let new = owners::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
             reattach(tx, &lineage).await?;
+            if let Some(gone) = gone.filter(|_| new) {
+                erased::late(tx, gone).await?;
+            }
         }
         if happening.kind == InteractionKind::OrderPlaced {
             reattach(tx, &lineage).await?;

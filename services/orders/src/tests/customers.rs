@@ -5,7 +5,7 @@ use omnimesh_kit::{
     args,
     auth::{LinkedScope, SessionLevel},
     call::Call,
-    customers,
+    customers::{self, Held},
     ids::ProfileId,
     inbox::EventHandler as _,
     store::Sql,
@@ -398,11 +398,53 @@ async fn an_erased_customer_is_in_no_order_and_every_amount_is() {
             ..Default::default()
         };
         world.returns(&admin()).request_return(late).await.unwrap();
+            ..ProfileErased::default()
         assert_eq!(world.canaries().await, Vec::<&str>::new());
         let mut conn = world.db.read().await.unwrap();
         let applied = Sql::portable("SELECT payload FROM outbox WHERE aggregate_id = 'erasure_1' LIMIT 9");
         let rows = conn.fetch_all(applied, args![]).await.unwrap();
         let applied = ErasureApplied::decode(rows[0].get::<Vec<u8>>("payload").unwrap().as_slice()).unwrap();
         assert_eq!((rows.len(), applied.service.as_str()), (1, "orders"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_guest_ordered_is_forgotten_with_who_they_turned_out_to_be() {
+    for backend in BACKENDS {
+        let world = world(backend).await;
+        let (guest, other) = (customer(), customer());
+        let order = world.full_of_canaries(&guest).await;
+        assert_eq!(order.profile_id, "");
+        let before = world.canaries().await;
+        assert_eq!(before.len(), 3, "{before:?}");
+        // Another guest's order, and one that was placed in the session when it was somebody else's.
+        {
+            let mut state = world.fakes.state();
+            state.cart = super::world::cart();
+            state.shelf.values_mut().for_each(|on_hand| *on_hand = 10);
+        }
+        let others = world.place_as(&other, &world.request()).await.unwrap();
+        world.db.clock.advance(std::time::Duration::from_secs(60));
+        let until = world.db.clock.now();
+        let later = world.place_as(&guest, &world.request()).await.unwrap();
+        let (others, later) = (world.order(&others.order_id).await, world.order(&later.order_id).await);
+        assert!(others.contact.is_some() && later.contact.is_some());
+
+        let session = guest.session().unwrap().id;
+        let held = Held { session, from: None, until: Some(until) };
+        let erased = ProfileErased {
+            erasure_id: "erasure_1".to_owned(),
+            profile_ids: vec![ProfileId::new(START).to_string()],
+            sessions: vec![held.to_proto()],
+            ..ProfileErased::default()
+        };
+        world.hear(&erased).await;
+        assert_eq!(world.canaries().await, Vec::<&str>::new());
+        let after = world.order(&order.order_id).await;
+        assert_eq!((after.contact, after.shipping_address), (None, None));
+        assert_eq!((after.totals, after.state), (order.totals, order.state), "what was sold for how much stays");
+        for untouched in [others, later] {
+            assert_eq!(world.order(&untouched.order_id).await, untouched);
+        }
     }
 }

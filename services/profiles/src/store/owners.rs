@@ -3,7 +3,8 @@
 use omnimesh_kit::{
     args,
     clock::Timestamp,
-    ids::ProfileId,
+    customers::Held,
+    ids::{ProfileId, SessionId},
     store::{Conn, Error},
 };
 use uuid::Uuid;
@@ -16,6 +17,15 @@ omnimesh_kit::statements! {
     HOLDER_INSERT = "INSERT INTO holders (session_id, since, profile_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     /// All of them, in the order of time.
     HOLDERS = "SELECT since, profile_id FROM holders WHERE session_id = $1 ORDER BY since LIMIT 1000";
+    /// Who held the sessions that some profiles held, in the order of time; the latest sessions, should they be too many to tell.
+    HELD_BY = {
+        postgres: "SELECT h.session_id, h.since, h.profile_id FROM holders AS h WHERE h.session_id IN \
+            (SELECT session_id FROM holders WHERE profile_id = ANY($1) GROUP BY session_id ORDER BY MAX(since) DESC LIMIT 20000) \
+            ORDER BY h.session_id, h.since",
+        sqlite: "SELECT h.session_id, h.since, h.profile_id FROM holders AS h WHERE h.session_id IN \
+            (SELECT session_id FROM holders WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) \
+            GROUP BY session_id ORDER BY MAX(since) DESC LIMIT 20000) ORDER BY h.session_id, h.since",
+    };
     /// Gives what a session did in a time to a profile, but for what says itself whose it is.
     LINEAGE_ATTACH = "UPDATE interactions SET profile_id = $4 WHERE lineage = $1 AND attach_at >= $2 AND attach_at < $3 \
         AND fixed = $5";
@@ -33,20 +43,39 @@ pub(crate) async fn lock_lineage(conn: &mut Conn, session: &str, now: Timestamp)
     conn.execute(LINEAGE_LOCK, args![session, now]).await.map(drop)
 }
 
-/// Whose a session is from a moment on.
+/// Whose a session is from a moment on; says whether that is new.
 pub(crate) async fn insert_holder(
     conn: &mut Conn,
     session: &str,
     since: Timestamp,
     profile: ProfileId,
-) -> Result<(), Error> {
-    conn.execute(HOLDER_INSERT, args![session, since, profile.0]).await.map(drop)
+) -> Result<bool, Error> {
+    Ok(conn.execute(HOLDER_INSERT, args![session, since, profile.0]).await? == 1)
 }
 
 /// All of them, in the order of time.
 pub(crate) async fn holders(conn: &mut Conn, session: &str) -> Result<Vec<(Timestamp, ProfileId)>, Error> {
     let rows = conn.fetch_all(HOLDERS, args![session]).await?;
     rows.iter().map(|row| Ok((row.get("since")?, ProfileId(row.get("profile_id")?)))).collect()
+}
+
+/// The times in which sessions were some profiles', each from its beginning for the first who held it.
+pub(crate) async fn held(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<Held>, Error> {
+    let rows = conn.fetch_all(HELD_BY, args![super::uuids(profiles)]).await?;
+    let mut all = Vec::new();
+    for row in &rows {
+        let holder = ProfileId(row.get("profile_id")?);
+        all.push((row.get::<String>("session_id")?, row.get::<Timestamp>("since")?, holder));
+    }
+    let mut held = Vec::new();
+    for (index, (session, since, holder)) in all.iter().enumerate() {
+        // What is no session's id is kept nowhere.
+        let (true, Ok(id)) = (profiles.contains(holder), session.parse::<SessionId>()) else { continue };
+        let before = index.checked_sub(1).and_then(|index| all.get(index)).filter(|(before, ..)| before == session);
+        let next = all.get(index + 1).filter(|(next, ..)| next == session);
+        held.push(Held { session: id, from: before.map(|_| *since), until: next.map(|(_, since, _)| *since) });
+    }
+    Ok(held)
 }
 
 /// Gives what a session did from a moment until another to a profile.

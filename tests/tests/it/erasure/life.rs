@@ -73,6 +73,7 @@ pub(super) async fn live(mesh: &Mesh) -> Life {
     let mut order_ids = vec![ships_and_returns(&mut told, &device, &email).await];
     order_ids.push(is_let_down(&mut told, &device).await);
     order_ids.push(bought_elsewhere(&mut told, &profile_ids[0], &email).await);
+    order_ids.push(was_a_guest(&mut told, &email).await);
     is_talked_with(&mut told, &device, &order_ids[0], &email).await;
     fill_cart(&mut told, &device.token).await;
     Life { garden: told.garden, device, claims: told.claims, order_ids, profile_ids }
@@ -183,6 +184,15 @@ async fn ships_and_returns(told: &mut Told<'_>, device: &Device, email: &str) ->
         }
     }
     id
+}
+
+/// An order from before it was known whose the session is. Gives the order.
+async fn was_a_guest(told: &mut Told<'_>, email: &str) -> String {
+    let mut web = Device::start(told.mesh, Channel::Web).await;
+    let cart = fill_cart(told, &web.token).await;
+    let order = place(told, &web, &cart, json!({"email": "plant:email"})).await;
+    web.identify(told.mesh, email).await;
+    order["orderId"].as_str().unwrap().to_owned()
 }
 
 /// An order that the store can't fulfil and the customer cancels.

@@ -3,19 +3,22 @@
 use omnimesh_kit::{
     args,
     auth::SessionLevel,
+    clock::Timestamp,
+    ids::SessionId,
     store::{Row, Sql},
-    testing::BACKENDS,
+    testing::{BACKENDS, START},
 };
 use omnimesh_proto::{
     common::v1::Channel::{CallCenter, Store, Web},
     events::v1::ErasureApplied,
     profiles::v1::{
         AssertionOutcome::{Created, Suppressed},
-        EraseProfileRequest, Erasure, GetErasureRequest, IdentifierType as Type,
+        EraseProfileRequest, Erasure, GetErasureRequest, HeldSession, IdentifierType as Type, ProfileErased,
     },
+    sessions::v1::SessionIdentified,
 };
 
-use super::{ALL, Said, id, outcome, said, sessions};
+use super::{ALL, Said, id, merges::events, outcome, said, sessions};
 use crate::{
     timeline::{event, hear},
     world::{World, customer, reason, service, world, worlds},
@@ -120,6 +123,50 @@ async fn no_table_holds_a_word_of_it() {
         let dump = dump(&world).await;
         assert!(!dump.contains(CANARY) && !dump.contains(PHONE), "{dump}");
         assert!(!event.erasure_id.is_empty());
+    }
+}
+
+/// Where the last erasure finds what its customer did as a guest.
+async fn told(world: &World) -> Vec<(String, Option<i64>, Option<i64>)> {
+    let last = events::<ProfileErased>(world).await.pop().unwrap();
+    let second = |time: Option<prost_types::Timestamp>| {
+        let moment = time.as_ref().and_then(Timestamp::from_proto)?;
+        Some((moment.micros() - START.micros()) / 1_000_000)
+    };
+    let told = |held: HeldSession| (held.session_id, second(held.start_time), second(held.end_time));
+    last.sessions.into_iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn the_others_hear_where_the_customer_was_a_guest() {
+    for world in worlds().await {
+        let ada = id(&world.record(said(Store, "R-1").card("805520000353")).await);
+        let bob = id(&world.record(said(Store, "R-2").card("805516659315")).await);
+        let mut ids = [(); 3].map(|()| SessionId::new(START).to_string());
+        ids.sort_unstable();
+        let [own, lent, late] = &ids;
+        let identified = |at: i64, session: &str, profile: &str| {
+            let (session_id, profile_id) = (session.to_owned(), profile.to_owned());
+            event("sessions", at, session, &SessionIdentified { session_id, profile_id, ..Default::default() })
+        };
+        for event in [identified(1, own, &ada), identified(2, lent, &bob), identified(3, lent, &ada)] {
+            hear(&world, &event).await;
+        }
+        let erasure = erase(&world, &ada).await;
+        assert_eq!(told(&world).await, [(own.clone(), None, None), (lent.clone(), Some(3), None)]);
+
+        // One that is heard of only now, twice: it is told once, as an erasure of its own.
+        for _ in 0..2 {
+            hear(&world, &identified(4, late, &ada)).await;
+        }
+        let all = events::<ProfileErased>(&world).await;
+        assert_eq!((all.len(), &all[1].profile_ids), (2, &vec![ada.clone()]));
+        assert_ne!(all[1].erasure_id, erasure.erasure_id);
+        assert!(told(&world).await.contains(&(late.clone(), None, None)));
+        assert_eq!(erase(&world, &ada).await.erasure_id, erasure.erasure_id);
+        // The one who had the session before is erased too.
+        erase(&world, &bob).await;
+        assert_eq!(told(&world).await, [(lent.clone(), None, Some(3))]);
     }
 }
 

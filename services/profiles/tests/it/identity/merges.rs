@@ -20,7 +20,7 @@ fn lasting(profile: Profile) -> Profile {
 }
 
 /// The events of a type, oldest first.
-async fn events<T: prost::Message + prost::Name + Default>(world: &World) -> Vec<T> {
+pub(super) async fn events<T: prost::Message + prost::Name + Default>(world: &World) -> Vec<T> {
     let mut conn = world.db.read().await.unwrap();
     let rows = omnimesh_kit::store::Sql::portable("SELECT payload FROM outbox WHERE type = $1 ORDER BY ordinal");
     let rows = conn.fetch_all(rows, omnimesh_kit::args![T::full_name()]).await.unwrap();
