@@ -31,7 +31,7 @@ const PAGE: i64 = 200;
 pub(super) async fn run(app: &App, call: Call, request: ExportProfileRequest) -> Result<Response<Exported>, Error> {
     let mut conn = app.db.read().await?;
     let root = customer(&mut conn, &call, &request.profile_id).await?;
-    let profile = fold::whole(&mut conn, root, call.session().is_some()).await?;
+    let profile = fold::with_splits(&mut conn, root, call.session().is_some()).await?;
     let profile = profile.ok_or_else(|| Fault::not_found("profile", root.to_string()))?;
     let members = customers::members(&mut conn, root).await?;
     drop(conn);

@@ -36,8 +36,6 @@ const NOT_KEPT: &[&str] = &[
     "StartVerification contact.phone",
     // Kept as a keyed hash, which tells whether it was told before.
     "RecordInteraction source_id",
-    // A parting is kept without its reason.
-    "SplitProfile reason",
 ];
 /// Places that nobody reads back: what is there before the erasure is there by mistake.
 const WRITTEN: &[&str] = &["the log", "standard output"];
@@ -219,9 +217,9 @@ async fn exports_all(life: &Life) {
             Part::Assertion(_) => "assertion",
             Part::Consent(_) => "consent",
             Part::Interaction(_) => "interaction",
-            Part::ReturnJson(_) => "return",
             Part::OrderJson(_) => "order",
             Part::CartJson(_) => "cart",
+            Part::ReturnJson(_) => "return",
         });
     }
     let all = ["assertion", "cart", "consent", "interaction", "order", "profile", "return"];

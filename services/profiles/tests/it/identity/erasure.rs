@@ -14,6 +14,7 @@ use omnimesh_proto::{
     profiles::v1::{
         AssertionOutcome::{Created, Suppressed},
         EraseProfileRequest, Erasure, GetErasureRequest, HeldSession, IdentifierType as Type, ProfileErased,
+        SplitProfileRequest,
     },
     sessions::v1::SessionIdentified,
 };
@@ -115,8 +116,16 @@ async fn no_table_holds_a_word_of_it() {
         let second = world.record(asked).await;
         assert_eq!(second.suggestion_ids.len(), 1);
         world.merge(&id(&first), &id(&second)).await.unwrap();
+        let split = SplitProfileRequest {
+            profile_id: id(&first),
+            leaving_profile_ids: vec![id(&second)],
+            reason: format!("{CANARY} is two people"),
+            ..SplitProfileRequest::default()
+        };
+        world.client(&service(ALL)).split_profile(split).await.unwrap();
+        world.merge(&id(&first), &id(&second)).await.unwrap();
         let before = dump(&world).await;
-        for table in ["held_identifiers", "assertions", "search_terms", "requests"] {
+        for table in ["held_identifiers", "assertions", "search_terms", "requests", "splits"] {
             assert!(before.lines().any(|line| line.starts_with(table) && line.contains(CANARY)), "{table}");
         }
         let event = erase(&world, &id(&first)).await;
@@ -176,6 +185,7 @@ async fn dump(world: &World) -> String {
         "held_identifiers",
         "assertions",
         "merges",
+        "splits",
         "suggestions",
         "search_terms",
         "search_slips",
