@@ -197,6 +197,42 @@ async fn a_session_that_was_handed_over_orders_the_cart_and_sees_nothing_else() 
     }
 }
 
+#[tokio::test]
+async fn a_session_that_was_handed_over_is_told_that_the_history_stayed_behind() {
+    for backend in BACKENDS {
+        let world = world(backend).await;
+        let owner = ProfileId::new(START);
+        world.place_as(&identified(owner), &world.request()).await.unwrap();
+        let cart = carts::Cart { profile_id: owner.to_string(), ..super::world::cart() };
+        let (editor, reader) = (linked(&cart.cart_id, true), linked(&cart.cart_id, false));
+        world.fakes.state().cart = cart;
+        let list = async |call: &Call, states: &[proto::OrderState]| {
+            let states = states.iter().map(|state| i32::from(*state)).collect();
+            let filter = Some(OrderFilter { states, ..OrderFilter::default() });
+            let request = proto::ListOrdersRequest { filter, ..Default::default() };
+            Ok::<_, tonic::Status>(world.orders(call).list_orders(request).await?.into_inner().orders.len())
+        };
+        let returns = async |call: &Call| {
+            let request = proto::ListReturnsRequest::default();
+            Ok::<_, tonic::Status>(world.returns(call).list_returns(request).await?.into_inner().returns.len())
+        };
+        for session in [&editor, &reader] {
+            assert_eq!(told(list(session, &[]).await), "PermissionDenied NOT_HANDED_OVER");
+            assert_eq!(told(returns(session).await), "PermissionDenied NOT_HANDED_OVER");
+        }
+        // What it placed itself is its own to see; then nothing is nothing.
+        world.place_as(&editor, &world.request()).await.unwrap();
+        assert_eq!(list(&editor, &[]).await.unwrap(), 1);
+        assert_eq!(list(&editor, &[proto::OrderState::Completed]).await.unwrap(), 0);
+        assert_eq!(returns(&editor).await.unwrap(), 0);
+        assert_eq!(told(list(&reader, &[]).await), "PermissionDenied NOT_HANDED_OVER");
+        // Guests and customers who ordered nothing have an empty list.
+        for call in [customer(), identified(ProfileId::new(START))] {
+            assert_eq!((list(&call, &[]).await.unwrap(), returns(&call).await.unwrap()), (0, 0));
+        }
+    }
+}
+
 const CANARY: &str = "Kanarya";
 
 /// Every column that could hold a person.
