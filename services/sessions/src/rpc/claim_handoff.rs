@@ -171,6 +171,7 @@ async fn claim(app: &App, call: &Call, plan: &Plan) -> Result<ClaimHandoffRespon
         Ok::<_, Error>((session, handoff, ended))
     })?;
     app.publish(None, &session).await;
+            source_ended: source.forgets(),
     if let Some(version) = ended {
         app.end_live(handoff.source, version).await;
     }

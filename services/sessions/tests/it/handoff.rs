@@ -87,6 +87,7 @@ async fn the_phone_goes_on_where_the_kiosk_was() {
         assert_eq!(ids, (kiosk.session.session_id.clone(), session.session_id.clone(), String::new()));
         assert_eq!((event.channel, event.claimed_by_associate), (Channel::App.into(), false));
         assert_eq!(
+        assert!(event.source_ended, "who goes on is who was there");
             (envelope.session_id, envelope.journey_id),
             (session.session_id.clone(), session.journey_id.clone())
         );
@@ -125,7 +126,8 @@ async fn the_web_sees_the_app_and_can_send_it_away() {
         let linked = LinkedScope { cart: Some("cart_ada".to_owned()), owner, edit: false };
         assert_eq!((identity.profile, identity.linked.clone()), (None, Some(linked)));
         assert_eq!((app.session.profile_id.as_str(), app.session.linked_scope()), ("", HandoffScope::Read));
-        assert_eq!(claimed_event(&world, &id).await.0.profile_id, web.session.profile_id);
+        let event = claimed_event(&world, &id).await.0;
+        assert_eq!((event.profile_id, event.source_ended), (web.session.profile_id.clone(), false));
 
         // A customer sees it from every session of hers, others from none.
         let other = world.identify_by_email(&world.guest().await, ADA).await;

@@ -174,7 +174,9 @@ async fn the_order_is_collected(mesh: &Mesh, phone: &Device, desk: &Desk) -> Ord
 }
 
 async fn the_timeline_tells_it_all(phone: &Device) {
-    const TOLD: [(InteractionKind, Channel); 9] = [
+    const TOLD: [(InteractionKind, Channel); 10] = [
+        // As a guest, at the kiosk.
+        (InteractionKind::CartLineAdded, Channel::Kiosk),
         (InteractionKind::CartLineAdded, Channel::App),
         (InteractionKind::HandedOver, Channel::App),
         (InteractionKind::Identified, Channel::App),

@@ -16,7 +16,7 @@ use omnimesh_proto::{
         EraseProfileRequest, Erasure, GetErasureRequest, HeldSession, IdentifierType as Type, ProfileErased,
         SplitProfileRequest,
     },
-    sessions::v1::SessionIdentified,
+    sessions::v1::{HandoffClaimed, SessionIdentified},
 };
 
 use super::{ALL, Said, id, merges::events, outcome, said, sessions};
@@ -154,6 +154,18 @@ async fn the_others_hear_where_the_customer_was_a_guest() {
         let mut ids = [(); 3].map(|()| SessionId::new(START).to_string());
         ids.sort_unstable();
         let [own, lent, late] = &ids;
+        let kiosks = [(); 2].map(|()| SessionId::new(START).to_string());
+        let left = |kiosk: &str| {
+            let claimed = HandoffClaimed {
+                handoff_id: format!("handoff of {kiosk}"),
+                source_session_id: kiosk.to_owned(),
+                session_id: own.to_owned(),
+                source_ended: true,
+                ..HandoffClaimed::default()
+            };
+            event("sessions", 0, own, &claimed)
+        };
+        hear(&world, &left(&kiosks[0])).await;
         let identified = |at: i64, session: &str, profile: &str| {
             let (session_id, profile_id) = (session.to_owned(), profile.to_owned());
             event("sessions", at, session, &SessionIdentified { session_id, profile_id, ..Default::default() })
@@ -162,7 +174,8 @@ async fn the_others_hear_where_the_customer_was_a_guest() {
             hear(&world, &event).await;
         }
         let erasure = erase(&world, &ada).await;
-        assert_eq!(told(&world).await, [(own.clone(), None, None), (lent.clone(), Some(3), None)]);
+        let kiosk = (kiosks[0].clone(), None, None);
+        assert_eq!(told(&world).await, [(own.clone(), None, None), (lent.clone(), Some(3), None), kiosk]);
 
         // One that is heard of only now, twice: it is told once, as an erasure of its own.
         for _ in 0..2 {
@@ -172,6 +185,9 @@ async fn the_others_hear_where_the_customer_was_a_guest() {
         assert_eq!((all.len(), &all[1].profile_ids), (2, &vec![ada.clone()]));
         assert_ne!(all[1].erasure_id, erasure.erasure_id);
         assert!(told(&world).await.contains(&(late.clone(), None, None)));
+        hear(&world, &left(&kiosks[1])).await;
+        assert_eq!(events::<ProfileErased>(&world).await.len(), 3);
+        assert!(told(&world).await.contains(&(kiosks[1].clone(), None, None)));
         assert_eq!(erase(&world, &ada).await.erasure_id, erasure.erasure_id);
         // The one who had the session before is erased too.
         erase(&world, &bob).await;
