@@ -34,7 +34,7 @@ fn linked(cart: &str, edit: bool) -> Call {
     let mut call = customer();
     let session = call.caller.identity.session.as_mut().unwrap();
     session.level = SessionLevel::Linked;
-    session.linked = Some(LinkedScope { cart: Some(cart.to_owned()), owner: None, edit });
+    session.linked = Some(LinkedScope { cart: Some(cart.to_owned()), owner: None, edit, source: None });
     call
 }
 
@@ -398,6 +398,7 @@ async fn an_erased_customer_is_in_no_order_and_every_amount_is() {
             erasure_id: "erasure_1".to_owned(),
             profile_ids: vec![profile.to_string()],
             source_keys: vec![key.as_bytes().to_vec()],
+            ..ProfileErased::default()
         };
         world.hear(&erased).await;
         assert_eq!(world.canaries().await, Vec::<&str>::new());
@@ -434,7 +435,6 @@ async fn an_erased_customer_is_in_no_order_and_every_amount_is() {
             ..Default::default()
         };
         world.returns(&admin()).request_return(late).await.unwrap();
-            ..ProfileErased::default()
         assert_eq!(world.canaries().await, Vec::<&str>::new());
         let mut conn = world.db.read().await.unwrap();
         let applied = Sql::portable("SELECT payload FROM outbox WHERE aggregate_id = 'erasure_1' LIMIT 9");

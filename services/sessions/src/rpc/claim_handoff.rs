@@ -199,7 +199,12 @@ impl Plan {
             level: SessionLevel::Linked,
             profile: None,
             cart: source.cart.clone(),
-            linked: Some(LinkedScope { cart: source.cart.clone(), owner: source.profile, edit: handoff.edit }),
+            linked: Some(LinkedScope {
+                cart: source.cart.clone(),
+                owner: source.profile,
+                edit: handoff.edit,
+                source: Some(source.id),
+            }),
             assisted_by: associate,
             journey: source.journey,
             location: self.claimer.location.clone(),

@@ -72,7 +72,8 @@ async fn the_phone_goes_on_where_the_kiosk_was() {
         );
         assert_ne!(session.session_id, kiosk.session.session_id);
         let identity = phone.call().session().unwrap();
-        let linked = LinkedScope { cart: Some("cart_kiosk".to_owned()), owner: None, edit: true };
+        let source = kiosk.session.session_id.parse().ok();
+        let linked = LinkedScope { cart: Some("cart_kiosk".to_owned()), owner: None, edit: true, source };
         assert_eq!((identity.level, identity.profile, identity.linked.clone()), (Level::Linked, None, Some(linked)));
         let after = claimed.handoff.unwrap();
         assert_eq!((after.state(), after.claim_channel()), (HandoffState::Claimed, Channel::App));
@@ -123,7 +124,8 @@ async fn the_web_sees_the_app_and_can_send_it_away() {
         assert!(world.customer(web.token.reveal()).await.is_some());
         let identity = app.call().session().unwrap();
         let owner = Some(web.session.profile_id.parse().unwrap());
-        let linked = LinkedScope { cart: Some("cart_ada".to_owned()), owner, edit: false };
+        let source = web.session.session_id.parse().ok();
+        let linked = LinkedScope { cart: Some("cart_ada".to_owned()), owner, edit: false, source };
         assert_eq!((identity.profile, identity.linked.clone()), (None, Some(linked)));
         assert_eq!((app.session.profile_id.as_str(), app.session.linked_scope()), ("", HandoffScope::Read));
         let event = claimed_event(&world, &id).await.0;
@@ -162,8 +164,39 @@ async fn what_was_handed_over_survives_a_loss() {
             session_id: app.session.session_id.clone(),
         };
         let answer = world.as_service("gateway").load_session(request).await.unwrap().into_inner();
-        let told = (answer.linked_cart_id.as_str(), &answer.linked_profile_id);
-        assert_eq!(told, ("cart_ada", &web.session.profile_id));
+        let told = (answer.linked_cart_id.as_str(), &answer.linked_profile_id, &answer.linked_source_session_id);
+        assert_eq!(told, ("cart_ada", &web.session.profile_id, &web.session.session_id));
+    }
+}
+
+#[tokio::test]
+async fn a_cart_that_was_begun_after_the_hand_over_goes_along_too() {
+    for world in worlds().await {
+        // Begun by the one who offered, begun by the claimer at a kiosk that is gone, and begun by nobody.
+        let web = world.guest().await;
+        let app = world.linked(&anonymous(&[]), &world.offer(&web, HandoffScope::Edit).await).await;
+        let linked = app.call().session().unwrap().linked.clone().unwrap();
+        assert_eq!((linked.cart.clone(), linked.guest()), (None, web.session.session_id.parse().ok()));
+        world.attach(&web, "cart_begun").await;
+        world.identify_by_email(&app, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "cart_begun");
+
+        let kiosk = world.start(Channel::Kiosk, DeviceClass::Shared, "moda").await;
+        let phone = world.linked(&anonymous(&[]), &world.offer(&kiosk, HandoffScope::Edit).await).await;
+        world.attach(&phone, "cart_phone").await;
+        let phone = world.customer(phone.token.reveal()).await.unwrap();
+        world.identify_by_email(&phone, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "cart_phone");
+
+        let web = world.guest().await;
+        let app = world.linked(&anonymous(&[]), &world.offer(&web, HandoffScope::Edit).await).await;
+        world.identify_by_email(&app, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "");
+        // Who may only see takes nothing.
+        let reader = world.linked(&anonymous(&[]), &world.offer(&web, HandoffScope::Read).await).await;
+        world.attach(&web, "cart_later").await;
+        world.identify_by_email(&reader, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "");
     }
 }
 
