@@ -87,8 +87,8 @@ async fn the_phone_goes_on_where_the_kiosk_was() {
         let ids = (event.source_session_id, event.session_id.clone(), event.profile_id);
         assert_eq!(ids, (kiosk.session.session_id.clone(), session.session_id.clone(), String::new()));
         assert_eq!((event.channel, event.claimed_by_associate), (Channel::App.into(), false));
-        assert_eq!(
         assert!(event.source_ended, "who goes on is who was there");
+        assert_eq!(
             (envelope.session_id, envelope.journey_id),
             (session.session_id.clone(), session.journey_id.clone())
         );
@@ -336,6 +336,56 @@ async fn an_offer_is_made_once_and_its_code_shown_once() {
 }
 
 #[tokio::test]
+async fn a_claim_that_is_repeated_is_one_claim() {
+    for world in worlds().await {
+        let kiosk = world.start(Channel::Kiosk, DeviceClass::Shared, "moda").await;
+        let offer = world.offer(&kiosk, HandoffScope::Edit).await;
+        let request = ClaimHandoffRequest {
+            proof: Some(claim_handoff_request::Proof::Code(offer.code.clone())),
+            device_class: DeviceClass::Mobile.into(),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            ..ClaimHandoffRequest::default()
+        };
+        let (mine, other) = (world.guest().await, world.guest().await);
+        let claim = async |who: &Customer, request: &ClaimHandoffRequest| {
+            world.handoffs(who.call()).claim_handoff(request.clone()).await
+        };
+        let first = claim(&mine, &request).await.unwrap();
+        assert!(first.metadata().get("omnimesh-replayed").is_none());
+        let first = first.into_inner();
+        let phone = world.customer(&first.token).await.unwrap();
+        // More often than anybody may fail.
+        for _ in 0..8 {
+            let again = claim(&mine, &request).await.unwrap();
+            assert!(again.metadata().get("omnimesh-replayed").is_some());
+            let again = again.into_inner();
+            assert_eq!(again.token, "", "a secret is shown once");
+            assert_eq!((&again.session, &again.handoff), (&first.session, &first.handoff));
+        }
+        assert!(world.customer(phone.token.reveal()).await.is_some(), "the session goes on");
+        let another = ClaimHandoffRequest { locale: "de-DE".to_owned(), ..request.clone() };
+        assert_eq!(reason(claim(&mine, &another).await), "REQUEST_ID_REUSED");
+        // Nobody else has it by knowing the request.
+        assert_eq!(reason(claim(&other, &request).await), "CODE_EXPIRED");
+        let new = ClaimHandoffRequest { request_id: uuid::Uuid::new_v4().to_string(), ..request.clone() };
+        assert_eq!(reason(claim(&mine, &new).await), "CODE_EXPIRED");
+
+        // Many at once are one too: all that succeed tell of the same session, and one of them has its token.
+        let web = world.guest().await;
+        let offer = world.offer(&web, HandoffScope::Edit).await;
+        let request = ClaimHandoffRequest {
+            proof: Some(claim_handoff_request::Proof::QrToken(offer.qr_token.clone())),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            ..request
+        };
+        let all = futures::future::join_all((0..5).map(|_| claim(&mine, &request))).await;
+        let all: Vec<_> = all.into_iter().filter_map(Result::ok).map(tonic::Response::into_inner).collect();
+        assert_eq!(all.iter().filter(|claimed| !claimed.token.is_empty()).count(), 1);
+        assert!(all.iter().all(|claimed| claimed.session == all[0].session));
+    }
+}
+
+#[tokio::test]
 async fn an_offer_ends_with_its_time_and_with_its_session() {
     for world in worlds().await {
         let (web, other) = (world.guest().await, world.guest().await);
@@ -378,7 +428,7 @@ async fn a_claimer_says_where_it_stands() {
         change(&mut request);
         world.handoffs(call).claim_handoff(request).await
     };
-    let changes: [&dyn Fn(&mut ClaimHandoffRequest); 8] = [
+    let changes: [&dyn Fn(&mut ClaimHandoffRequest); 9] = [
         &|r| r.proof = None,
         &|r| r.proof = Some(claim_handoff_request::Proof::Code("AB12".to_owned())),
         &|r| r.proof = Some(claim_handoff_request::Proof::QrToken(String::new())),
@@ -387,6 +437,7 @@ async fn a_claimer_says_where_it_stands() {
         &|r| r.device_class = 0,
         &|r| r.locale = "tr_TR".to_owned(),
         &|r| r.location_id = "Moda Store".to_owned(),
+        &|r| r.request_id = "7".to_owned(),
     ];
     for (index, change) in changes.iter().enumerate() {
         assert_eq!(reason(claim(&anonymous(&[]), change).await), "INVALID_REQUEST", "{index}");
