@@ -46,7 +46,7 @@ fn answer(messages: &[Vec<u8>]) -> axum::http::Response<Body> {
 
 /// The returns of the order, on two pages.
 async fn returns(request: axum::body::Bytes) -> axum::http::Response<Body> {
-    let request = ListReturnsRequest::decode(&request[5..]).unwrap();
+    let request = ListReturnsRequest::decode(request.slice(5..)).unwrap();
     assert_eq!(request.order_id, "order_1", "nothing comes back of an order without goods");
     let (id, next) = if request.page_token.is_empty() { ("return_1", "more") } else { ("return_2", "") };
     let found = Return { return_id: id.to_owned(), order_id: request.order_id, ..Return::default() };
