@@ -27,7 +27,10 @@ fn both_generations_are_the_same_order() {
         (older.native_id.as_str(), newer.replaces.as_slice()),
         ("9007199254740993", ["9007199254740881".to_owned()].as_slice())
     );
-    assert_eq!((older.raw.as_slice(), newer.raw.as_slice()), (OLDER.trim_end().as_bytes(), NEWER.trim_end().as_bytes()));
+    assert_eq!(
+        (older.raw.as_slice(), newer.raw.as_slice()),
+        (OLDER.trim_end().as_bytes(), NEWER.trim_end().as_bytes())
+    );
 }
 
 #[test]
