@@ -111,6 +111,7 @@ impl Device {
             device_class: device_class.into(),
             locale: String::new(),
             location_id: store.to_owned(),
+            request_id: request_id(),
         };
         let claimed = HandoffServiceClient::new(claimer.channel()).claim_handoff(claimer.request(request)).await?;
         let claimed = claimed.into_inner();

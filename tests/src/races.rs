@@ -13,7 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 use tonic::{Code, Status};
 
 use crate::{
-    Client, Device, Mesh,
+    Client, Device, Mesh, Mode, Setup,
     customer::{address, pickup, request_id},
     raw::Refusal,
 };
@@ -76,6 +76,15 @@ impl Outcome {
 }
 
 const CHANNELS: [(&str, Channel); 3] = [("web", Channel::Web), ("app", Channel::App), ("kiosk", Channel::Kiosk)];
+
+/// The mesh to run it on: with 16 connections to Postgres, and kiosks where people think long. Otherwise theirs would forget
+/// the carts that were filled first before the last one is.
+#[must_use]
+pub fn setup() -> Setup {
+    Setup::new(Mode::Stores)
+        .variable("OMNIMESH_STORE__MAX_CONNECTIONS", "16")
+        .variable("OMNIMESH_SESSIONS__SHARED_IDLE_SECONDS", "3600")
+}
 
 /// Fills a cart for each buyer, and then has all of them order at once.
 pub async fn run(mesh: &Mesh, race: Race) -> Outcome {

@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use omnimesh_kit::{call::Call, customers, ids::ProfileId, private::Private, store::Tx};
+use omnimesh_kit::{
+    call::Call,
+    customers::{self, Held},
+    ids::ProfileId,
+    private::Private,
+    store::Tx,
+};
 
 use crate::{
     NAME,
@@ -13,11 +19,12 @@ use crate::{
     store,
 };
 
-/// Erases these profiles: their carts that are not ordered are emptied, with those that went into them; of orders stay the goods.
+/// Erases these profiles: their carts that are not ordered are emptied, with those that went into them, and those that they
+/// filled as guests in these sessions; of orders stay the goods.
 ///
 /// # Errors
 /// If the database does not answer, or others are in the way.
-pub(crate) async fn erase(tx: &mut Tx, erasure: &str, profiles: &[ProfileId]) -> Result<(), Error> {
+pub(crate) async fn erase(tx: &mut Tx, erasure: &str, profiles: &[ProfileId], sessions: &[Held]) -> Result<(), Error> {
     // What is somebody else's leaves the customer's carts first.
     match settle(tx, profiles).await {
         Ok(()) | Err(Error::Refusal(_)) => {}
@@ -26,6 +33,10 @@ pub(crate) async fn erase(tx: &mut Tx, erasure: &str, profiles: &[ProfileId]) ->
     let now = tx.now();
     let mut found: BTreeMap<CartId, Cart> = BTreeMap::new();
     let mut new = store::all_of_locked(tx, profiles).await?;
+    let guests = store::guests_locked(tx, sessions.iter().map(|held| held.session)).await?;
+    let held =
+        |cart: &Cart| sessions.iter().any(|held| cart.session == Some(held.session) && held.covers(cart.created_at));
+    new.extend(guests.into_iter().filter(held));
     while !new.is_empty() {
         let ids: Vec<_> = new.iter().map(|cart| cart.id).collect();
         found.extend(new.into_iter().map(|cart| (cart.id, cart)));

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use omnimesh_kit::{
     call::Call,
     customers::{self, Change},
+    ids::SessionId,
     inbox::{BoxError, EventHandler},
     store::Tx,
 };
@@ -32,8 +33,11 @@ impl EventHandler for Orders {
         let payload = event.payload.clone();
         let kind = event.r#type.as_str();
         if kind == OrderPlaced::full_name() {
-            let order = OrderPlaced::decode(payload)?.order_id;
-            follow(tx, &order, |cart| freeze::close(cart, &order)).await?;
+            let placed = OrderPlaced::decode(payload)?;
+            follow(tx, &placed.order_id, |cart| freeze::close(cart, &placed.order_id)).await?;
+            if let Some(session) = placed.order.and_then(|order| order.session_id.parse().ok()) {
+                belongs_to(tx, &placed.order_id, session).await?;
+            }
         } else if kind == OrderCancelled::full_name() {
             let order = OrderCancelled::decode(payload)?.order_id;
             follow(tx, &order, |cart| thaw(cart, &order)).await?;
@@ -61,8 +65,8 @@ impl EventHandler for Profiles {
             None => return Ok(()),
             Some(Change::Merged { members, .. }) => members,
             Some(Change::Split { members }) => members.into_iter().map(|(member, _)| member).collect(),
-            Some(Change::Erased { erasure_id, profiles }) => {
-                crate::erase::erase(tx, &erasure_id, &profiles).await?;
+            Some(Change::Erased { erasure_id, profiles, sessions }) => {
+                crate::erase::erase(tx, &erasure_id, &profiles, &sessions).await?;
                 return Ok(());
             }
         };
@@ -79,6 +83,17 @@ impl EventHandler for Profiles {
             done => Ok(done?),
         }
     }
+}
+
+/// A guest's cart that was ordered where it had been handed over to is that guest's: whoever is erased with the order takes it
+/// along.
+async fn belongs_to(tx: &mut Tx, order: &str, session: SessionId) -> Result<(), Error> {
+    for cart in store::of_order_locked(tx, order).await? {
+        if cart.profile.is_none() && cart.session != Some(session) {
+            store::take(tx, cart.id, session).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Changes the carts of an order.

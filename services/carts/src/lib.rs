@@ -38,10 +38,12 @@ pub const MIGRATIONS: Migrations = Migrations {
     postgres: &[
         (100, "carts", include_str!("../migrations/postgres/100_carts.sql")),
         (101, "customers", include_str!("../migrations/postgres/101_customers.sql")),
+        (102, "guests", include_str!("../migrations/postgres/102_guests.sql")),
     ],
     sqlite: &[
         (100, "carts", include_str!("../migrations/sqlite/100_carts.sql")),
         (101, "customers", include_str!("../migrations/sqlite/101_customers.sql")),
+        (102, "guests", include_str!("../migrations/sqlite/102_guests.sql")),
     ],
 };
 

@@ -80,6 +80,15 @@ omnimesh_kit::statements! {
             freeze_expires_at, created_at, updated_at, body FROM carts \
             WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
     };
+    /// The guests' carts of some sessions, locked.
+    GUESTS_LOCKED = {
+        postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE session_id = ANY($1) AND profile_id IS NULL ORDER BY id FOR UPDATE",
+        sqlite: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
+            freeze_expires_at, created_at, updated_at, body FROM carts \
+            WHERE session_id IN (SELECT unhex(value) FROM json_each($1)) AND profile_id IS NULL ORDER BY id"
+    };
     /// What went into some carts, locked.
     WENT_INTO_LOCKED = {
         postgres: "SELECT id, version, events, state, currency, session_id, profile_id, channel, merged_into, order_id, \
@@ -186,6 +195,15 @@ pub(crate) async fn went_to(conn: &mut Conn, profiles: &[ProfileId]) -> Result<V
 /// All carts of some profiles, that nobody else changes until the end of the transaction.
 pub(crate) async fn all_of_locked(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<Cart>, Error> {
     conn.fetch_all(ALL_OF_LOCKED, args![uuids(profiles)]).await?.iter().map(read).collect()
+}
+
+/// The carts of some sessions that name no profile, ordered ones too, locked.
+pub(crate) async fn guests_locked(
+    conn: &mut Conn,
+    sessions: impl Iterator<Item = SessionId>,
+) -> Result<Vec<Cart>, Error> {
+    let ids: Vec<_> = sessions.map(|id| id.0).collect();
+    conn.fetch_all(GUESTS_LOCKED, args![ids]).await?.iter().map(read).collect()
 }
 
 /// The carts that went into some carts, locked.

@@ -5,7 +5,7 @@
 
 use omnimesh_proto::{
     events::v1::{ErasureApplied, Event},
-    profiles::v1::{ClusterMember, ProfileErased, ProfileSplit, ProfilesMerged},
+    profiles::v1::{ClusterMember, HeldSession, ProfileErased, ProfileSplit, ProfilesMerged},
 };
 use prost::{Message, Name};
 use uuid::Uuid;
@@ -13,8 +13,9 @@ use uuid::Uuid;
 use crate::{
     args,
     call::Call,
+    clock::Timestamp,
     idempotency,
-    ids::ProfileId,
+    ids::{ProfileId, SessionId},
     inbox::BoxError,
     outbox,
     secrets::Secrets,
@@ -76,7 +77,47 @@ pub enum Change {
         erasure_id: String,
         /// All profiles of the customer.
         profiles: Vec<ProfileId>,
+        /// Where they were a guest: what was done there and names no profile is theirs.
+        sessions: Vec<Held>,
     },
+}
+
+/// A session in the time in which it was a customer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The session.
+    pub session: SessionId,
+    /// From that moment on; `None` from its beginning.
+    pub from: Option<Timestamp>,
+    /// Until before that moment; `None` until its end.
+    pub until: Option<Timestamp>,
+}
+
+impl Held {
+    /// Whether a moment lies in that time.
+    #[must_use]
+    pub fn covers(&self, moment: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= moment) && self.until.is_none_or(|until| moment < until)
+    }
+
+    /// The contract's form.
+    #[must_use]
+    pub fn to_proto(&self) -> HeldSession {
+        HeldSession {
+            session_id: self.session.to_string(),
+            start_time: self.from.map(Timestamp::to_proto),
+            end_time: self.until.map(Timestamp::to_proto),
+        }
+    }
+
+    fn from_proto(held: &HeldSession) -> Result<Self, BoxError> {
+        let moment = |time: &Option<prost_types::Timestamp>| match time {
+            None => Ok(None),
+            Some(time) => Timestamp::from_proto(time).map(Some).ok_or("a moment that is none"),
+        };
+        let (from, until) = (moment(&held.start_time)?, moment(&held.end_time)?);
+        Ok(Self { session: held.session_id.parse()?, from, until })
+    }
 }
 
 /// Takes in an event of the profiles service: the projection follows, and the caller learns what happened. `None` if the event
@@ -98,7 +139,8 @@ pub async fn hear(tx: &mut Tx, event: &Event) -> Result<Option<Change>, BoxError
     }
     if let Some(erased) = payload::<ProfileErased>(event)? {
         let profiles = erased.profile_ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
-        return Ok(Some(Change::Erased { erasure_id: erased.erasure_id, profiles }));
+        let sessions = erased.sessions.iter().map(Held::from_proto).collect::<Result<_, _>>()?;
+        return Ok(Some(Change::Erased { erasure_id: erased.erasure_id, profiles, sessions }));
     }
     Ok(None)
 }

@@ -1,12 +1,12 @@
 //! Whose an order is. Who may call at all is the contract's rule, checked before; this is about the one order or return.
 
-use omnimesh_kit::{auth::SessionLevel, call::Call, customers, ids::ProfileId, store::Conn};
-use omnimesh_proto::access::v1::Audience;
+use omnimesh_kit::{auth::SessionLevel, call::Call, customers, error::Fault, ids::ProfileId, store::Conn};
+use omnimesh_proto::{access::v1::Audience, common::v1::ErrorReason};
 
 use crate::{
     domain::{Group, Order, Return},
     error::Error,
-    store::lists::Filter,
+    store::{lists::Filter, orders},
 };
 
 /// Allows staff to look an order of any store up by its number, and to take its goods back at a store of their own.
@@ -104,6 +104,17 @@ pub(crate) fn works_for(call: &Call, group: &Group) -> Result<(), Error> {
 pub(crate) fn works_at(call: &Call, location_id: &str) -> Result<(), Error> {
     let staff = call.identity().audience() == Audience::Staff;
     if staff && !call.identity().works_at(location_id) { Err(Error::StoreDenied) } else { Ok(()) }
+}
+
+/// NOT_HANDED_OVER for a session that was handed over and placed nothing itself: an empty list would say that the customer has no
+/// orders, where it is only the history that did not come along.
+pub(crate) async fn has_a_history(conn: &mut Conn, call: &Call) -> Result<(), Error> {
+    let Some(session) = call.session().filter(|session| session.level == SessionLevel::Linked) else { return Ok(()) };
+    if call.identity().audience() != Audience::Customer || orders::any_of_session(conn, session.id).await? {
+        return Ok(());
+    }
+    let message = "the session was handed over: what the customer ordered before needs IdentifySession";
+    Err(Fault::denied(ErrorReason::NotHandedOver, message).into())
 }
 
 /// What a caller's lists are restricted to, whatever they ask for.

@@ -25,7 +25,9 @@ pub(crate) struct Profiles;
 #[async_trait]
 impl EventHandler for Profiles {
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
-        let Some(Change::Erased { erasure_id, profiles }) = customers::hear(tx, event).await? else { return Ok(()) };
+        let Some(Change::Erased { erasure_id, profiles, sessions }) = customers::hear(tx, event).await? else {
+            return Ok(());
+        };
         let mut forgotten: Vec<String> = profiles.iter().map(ToString::to_string).collect();
         let call = Call::system(crate::NAME);
         let sources = ProfileErased::decode(event.payload.clone())?.source_keys;
@@ -34,7 +36,12 @@ impl EventHandler for Profiles {
             erasure::keep_erased(tx, *source).await?;
         }
         let profiles = profiles.iter().map(|profile| profile.0).collect();
-        for id in erasure::orders_of(tx, profiles, sources).await? {
+        let mut orders = erasure::orders_of(tx, profiles, sources).await?;
+        // What they placed before they said who they are.
+        orders.extend(erasure::orders_of_guests(tx, &sessions).await?);
+        orders.sort_unstable_by_key(|id| id.0);
+        orders.dedup();
+        for id in orders {
             let Some(mut order) = orders::lock(tx, id).await? else { continue };
             forget(tx, &call, &mut order).await?;
             forgotten.push(order.id.to_string());

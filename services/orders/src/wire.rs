@@ -94,6 +94,7 @@ pub(crate) fn return_of(order: &Order, found: &Return) -> proto::Return {
         quantity: line.quantity,
         received_quantity: line.received,
         restocked_quantity: line.restocked,
+        not_stocked_quantity: line.unstocked,
         settled_quantity: line.refunded + line.replaced,
         refunded: money(line.amounts.total),
     };

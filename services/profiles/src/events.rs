@@ -19,9 +19,10 @@ use prost::{Message as _, Name as _};
 
 use crate::{
     domain::timeline::{Happening, holder_at, read},
+    identity::erased,
     projection,
     store::{
-        erasures,
+        clusters, erasures,
         owners::{self, OrderOwner},
         timeline::{self, Interaction},
         view,
@@ -67,11 +68,26 @@ async fn record(tx: &mut Tx, happening: Happening) -> Result<(), store::Error> {
         (profile, lineage, attach_at) = (owner.profile, owner.session, owner.placed_at);
     }
     let fixed = profile.is_some();
+    let mut gone = None;
+    if let (InteractionKind::Identified, Some(holder)) = (happening.kind, profile) {
+        // Either an erasure sees the holder, or this sees the erasure.
+        gone = clusters::lock(tx, vec![holder.0]).await?.into_iter().find(|node| node.erased).map(|node| node.id);
+    }
     if !lineage.is_empty() {
         owners::lock_lineage(tx, &lineage, now).await?;
         if let (InteractionKind::Identified, Some(holder)) = (happening.kind, profile) {
-            owners::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
+            let new = owners::insert_holder(tx, &lineage, happening.occurred_at, holder).await?;
             reattach(tx, &lineage).await?;
+            for source in owners::continued(tx, &lineage).await? {
+                owners::lock_lineage(tx, &source, now).await?;
+                reattach(tx, &source).await?;
+            }
+            if let Some(gone) = gone.filter(|_| new) {
+                erased::late(tx, gone).await?;
+            }
+        }
+        if !happening.continues.is_empty() {
+            continues(tx, &happening.continues, &lineage).await?;
         }
         if happening.kind == InteractionKind::OrderPlaced {
             reattach(tx, &lineage).await?;
@@ -85,6 +101,22 @@ async fn record(tx: &mut Tx, happening: Happening) -> Result<(), store::Error> {
         return Ok(());
     }
     timeline::insert_interaction(tx, &Interaction { happening, profile, fixed, lineage, attach_at }).await
+}
+
+/// What a guest did in a session that ended is whose the session is in which it goes on, which is locked.
+async fn continues(tx: &mut Tx, source: &str, session: &str) -> Result<(), store::Error> {
+    let now = tx.now();
+    owners::lock_lineage(tx, source, now).await?;
+    if !owners::insert_continued(tx, source, session).await? {
+        return Ok(());
+    }
+    reattach(tx, source).await?;
+    if let Some((_, holder)) = owners::holders(tx, source).await?.first()
+        && view::is_erased(tx, *holder).await?
+    {
+        erased::late(tx, *holder).await?;
+    }
+    Ok(())
 }
 
 /// Gives what a session did to those who held it then.

@@ -43,11 +43,17 @@ pub const MIGRATIONS: Migrations = Migrations {
         (100, "profiles", include_str!("../migrations/postgres/100_profiles.sql")),
         (101, "identity", include_str!("../migrations/postgres/101_identity.sql")),
         (102, "view", include_str!("../migrations/postgres/102_view.sql")),
+        (103, "holders", include_str!("../migrations/postgres/103_holders.sql")),
+        (104, "splits", include_str!("../migrations/postgres/104_splits.sql")),
+        (105, "continued", include_str!("../migrations/postgres/105_continued.sql")),
     ],
     sqlite: &[
         (100, "profiles", include_str!("../migrations/sqlite/100_profiles.sql")),
         (101, "identity", include_str!("../migrations/sqlite/101_identity.sql")),
         (102, "view", include_str!("../migrations/sqlite/102_view.sql")),
+        (103, "holders", include_str!("../migrations/sqlite/103_holders.sql")),
+        (104, "splits", include_str!("../migrations/sqlite/104_splits.sql")),
+        (105, "continued", include_str!("../migrations/sqlite/105_continued.sql")),
     ],
 };
 

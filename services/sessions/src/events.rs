@@ -19,7 +19,7 @@ pub(crate) struct Customers;
 impl EventHandler for Customers {
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
         match customers::hear(tx, event).await? {
-            Some(Change::Erased { erasure_id, profiles }) => erase(tx, &erasure_id, &profiles).await,
+            Some(Change::Erased { erasure_id, profiles, .. }) => erase(tx, &erasure_id, &profiles).await,
             // A session keeps the profile that it was identified as: whose that is, is asked when it matters.
             Some(Change::Merged { .. } | Change::Split { .. }) | None => Ok(()),
         }

@@ -46,10 +46,12 @@ pub const MIGRATIONS: Migrations = Migrations {
     postgres: &[
         (100, "sessions", include_str!("../migrations/postgres/100_sessions.sql")),
         (101, "handoffs", include_str!("../migrations/postgres/101_handoffs.sql")),
+        (102, "sources", include_str!("../migrations/postgres/102_sources.sql")),
     ],
     sqlite: &[
         (100, "sessions", include_str!("../migrations/sqlite/100_sessions.sql")),
         (101, "handoffs", include_str!("../migrations/sqlite/101_handoffs.sql")),
+        (102, "sources", include_str!("../migrations/sqlite/102_sources.sql")),
     ],
 };
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use omnimesh_tests::{
-    Mesh, Mode, Setup,
-    races::{Race, run},
+    Mesh,
+    races::{Race, run, setup},
 };
 
 /// Runs a mesh on Postgres with 16 connections, fills a cart for each buyer, and has all of them order at once.
@@ -30,8 +30,7 @@ struct Args {
 async fn main() -> ExitCode {
     let Args { buyers, pieces, at_once } = Args::parse();
     let race = Race { buyers, pieces, at_once };
-    let setup = Setup::new(Mode::Stores).variable("OMNIMESH_STORE__MAX_CONNECTIONS", "16");
-    let mesh = Mesh::start_with(setup).await;
+    let mesh = Mesh::start_with(setup()).await;
     let outcome = run(&mesh, race).await;
     mesh.assert_no_defect();
     println!("{buyers} buyers of {pieces} pieces, {at_once} at once, in {} ms", outcome.took.as_millis());

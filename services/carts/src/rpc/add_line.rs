@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt as _;
-use omnimesh_kit::{call::Call, clock::Timestamp, idempotency::Once, money::Currency, validate::Violations};
+use omnimesh_kit::{
+    auth::LinkedScope, call::Call, clock::Timestamp, idempotency::Once, money::Currency, validate::Violations,
+};
 use omnimesh_proto::{
     carts::v1::{AddLineRequest, AddLineResponse},
     sessions::v1::{AttachCartRequest, session_service_client::SessionServiceClient},
 };
-use tonic::Response;
+use tonic::{Code, Response};
 
 use super::{
     Carts,
@@ -92,10 +94,16 @@ fn options(v: &mut Violations, options: &BTreeMap<String, String>) -> Option<BTr
 /// Tells the session its cart, so that every device of it finds the same. If that fails the cart is still found by its owner.
 async fn attach(carts: &Carts, call: &Call, cart: CartId) {
     let Some(session) = call.session() else { return };
-    let mut sessions = SessionServiceClient::new(carts.deps.links.to("sessions", call).within(ATTACH_TIMEOUT));
-    let request = AttachCartRequest { session_id: session.id.to_string(), cart_id: cart.to_string() };
-    if let Err(status) = sessions.attach_cart(request).await {
-        tracing::warn!(code = ?status.code(), "the session was not told of its new cart");
+    // Also the guest's that was handed over before there was a cart; a kiosk's has ended.
+    let source = session.linked.as_ref().and_then(LinkedScope::guest);
+    for session in [Some(session.id), source].into_iter().flatten() {
+        let mut sessions = SessionServiceClient::new(carts.deps.links.to("sessions", call).within(ATTACH_TIMEOUT));
+        let request = AttachCartRequest { session_id: session.to_string(), cart_id: cart.to_string() };
+        match sessions.attach_cart(request).await {
+            Err(status) if status.code() == Code::NotFound && Some(session) == source => {}
+            Err(status) => tracing::warn!(code = ?status.code(), "the session was not told of its new cart"),
+            Ok(_) => {}
+        }
     }
 }
 

@@ -154,8 +154,9 @@ async fn attempt<R: Whole>(
     let fresh_cart = |currency| {
         let profile = writer(call);
         // A customer's cart that somebody else's session creates is the customer's alone.
-        let lineage = call.session().filter(|session| profile.is_none() || session.profile.is_some());
-        Cart::new(now, currency, prices::channel_of(call), lineage.map(|session| session.id), profile)
+        let own = call.session().is_some_and(|session| profile.is_none() || session.profile.is_some());
+        let lineage = linked::lineage(call).filter(|_| own);
+        Cart::new(now, currency, prices::channel_of(call), lineage, profile)
     };
     let seen = match (found, create) {
         (Some(cart), _) => cart,

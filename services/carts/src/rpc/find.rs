@@ -62,7 +62,16 @@ pub(crate) async fn find(carts: &Carts, call: &Call, which: Which) -> Result<Opt
         }
         (None, None) => of_session(carts, call, which.currency).await?,
     };
+    if found.as_ref().is_some_and(|cart| cart.profile.is_some()) && of_a_guest(call) {
+        // Who handed over has said who they are since: there is nothing to begin either.
+        return Err(Error::NoCart(which.id));
+    }
     Ok(found.map(|cart| cart.at(now)))
+}
+
+/// Whether what was handed over to the caller is a guest's, whose cart may turn out to be somebody's.
+fn of_a_guest(call: &Call) -> bool {
+    linked::scope(call).is_some_and(|scope| scope.owner.is_none())
 }
 
 /// The cart, if it is the session's own profile's or lineage's and went nowhere. That is what most calls name, and to know it
@@ -76,18 +85,18 @@ async fn plain(conn: &mut Conn, call: &Call, id: CartId) -> Result<Option<Cart>,
 /// The caller, if it is a customer, by the session's own profile alone.
 fn alone(call: &Call) -> Option<Customer> {
     let profile = writer(call);
-    call.session().map(|session| Customer { session: session.id, profile, members: profile.into_iter().collect() })
+    linked::lineage(call).map(|session| Customer { session, profile, members: profile.into_iter().collect() })
 }
 
 /// Whose carts the caller may use, if it is a customer. Who was handed a session over uses those of whom it came from.
 pub(crate) async fn customer(conn: &mut Conn, call: &Call) -> Result<Option<Customer>, store_kit::Error> {
-    let Some(session) = call.session() else { return Ok(None) };
+    let Some(session) = linked::lineage(call) else { return Ok(None) };
     let profile = writer(call);
     let members = match profile {
         Some(profile) => customers::members(conn, profile).await?,
         None => Vec::new(),
     };
-    Ok(Some(Customer { session: session.id, profile, members }))
+    Ok(Some(Customer { session, profile, members }))
 }
 
 /// The one cart of a session that was handed over, wherever it went, as long as it is whose it was then.
@@ -200,15 +209,18 @@ pub(crate) async fn still_theirs(
         return Ok(true);
     }
     let Some(owner) = cart.profile else { return Ok(true) };
+    if of_a_guest(call) {
+        return Ok(false);
+    }
     Ok(customer(conn, call).await?.is_some_and(|caller| caller.profile.is_none() || caller.members.contains(&owner)))
 }
 
 /// The merged carts that still hold a guest's place although they lead to an order.
 pub(crate) async fn dead_ends(carts: &Carts, call: &Call, currency: Currency) -> Result<Vec<CartId>, Error> {
-    let Some(session) = call.session() else { return Ok(Vec::new()) };
+    let Some(session) = linked::lineage(call) else { return Ok(Vec::new()) };
     let mut conn = carts.deps.db.read().await?;
     let mut ends = Vec::new();
-    for cart in store::of_owner(&mut conn, session.id, None, Some(currency)).await? {
+    for cart in store::of_owner(&mut conn, session, None, Some(currency)).await? {
         if matches!(cart.state, State::Merged { .. })
             && by_id(&mut conn, None, cart.id, true).await?.is_none_or(|end| !end.state.is_live())
         {

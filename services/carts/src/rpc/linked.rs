@@ -1,12 +1,13 @@
 //! Sessions that were handed over: they use the cart that came along, and no other; to see it, or to change and order it.
 //!
-//! Where nothing was in hand yet when a customer handed over, the cart that comes to be is the customer's, so that both see it; a
-//! guest's is the claimer's own. An address or contact of the cart is never shown to them.
+//! Where nothing was in hand yet when somebody handed over, the cart that comes to be is the customer's, or of the guest's session
+//! that was handed over, so that both see it. An address or contact of the cart is never shown to them.
 
 use omnimesh_kit::{
     auth::{LinkedScope, SessionLevel},
     call::Call,
     error::Fault,
+    ids::SessionId,
 };
 use omnimesh_proto::common::v1::ErrorReason;
 
@@ -15,9 +16,17 @@ pub(crate) fn scope(call: &Call) -> Option<LinkedScope> {
     let session = call.session()?;
     match &session.linked {
         Some(scope) => Some(scope.clone()),
-        None if session.level == SessionLevel::Linked => Some(LinkedScope { cart: None, owner: None, edit: false }),
+        None if session.level == SessionLevel::Linked => {
+            Some(LinkedScope { cart: None, owner: None, edit: false, source: None })
+        }
         None => None,
     }
+}
+
+/// The session whose carts the caller uses: its own, or that of the guest who handed over before there was a cart.
+pub(crate) fn lineage(call: &Call) -> Option<SessionId> {
+    let session = call.session()?;
+    Some(session.linked.as_ref().and_then(LinkedScope::guest).unwrap_or(session.id))
 }
 
 /// Whether a client sees the cart only because it was handed over. What a service asks on its behalf is not its answer.

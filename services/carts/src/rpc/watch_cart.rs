@@ -18,7 +18,7 @@ use tonic::{Response, Status};
 use super::{
     Carts,
     find::{Which, customer, find},
-    prices, view,
+    linked, prices, view,
 };
 use crate::{
     domain::{Cart, CartId},
@@ -104,6 +104,13 @@ impl Watch {
         }
         // Who watches "my cart" also hears of carts that become it.
         let Some(session) = self.call.session().filter(|_| self.which.id.is_none()) else { return false };
+        // A guest's who handed over before there was a cart is begun in either session.
+        let of_lineage = || {
+            let lineage = linked::lineage(&self.call).map(|id| id.to_string());
+            let created = event.r#type == CartCreated::full_name();
+            let created = created.then(|| CartCreated::decode(event.payload.clone()).unwrap_or_default());
+            created.and_then(|created| created.cart).is_some_and(|cart| Some(cart.session_id) == lineage)
+        };
         let of_customer = || {
             let payload = event.payload.clone();
             let owner = match event.r#type.as_str() {
@@ -116,7 +123,7 @@ impl Watch {
             };
             owner.is_ok_and(|owner| self.members.contains(&owner))
         };
-        event.session_id == session.id.to_string() || of_customer()
+        event.session_id == session.id.to_string() || of_lineage() || of_customer()
     }
 
     /// Learns who is one with the caller.

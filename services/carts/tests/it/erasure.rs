@@ -1,10 +1,11 @@
 //! Customers who are forgotten.
 
-use omnimesh_kit::call::Call;
+use omnimesh_kit::{call::Call, customers::Held};
 use omnimesh_proto::{
     carts::v1::{AddLineRequest, Cart, CartState, ClaimCartRequest, SetDeliveryRequest, set_delivery_request::Choice},
     common::v1::Address,
     events::v1::ErasureApplied,
+    orders::v1::{OrderPlaced, OrderSummary},
     profiles::v1::ProfileErased,
 };
 use prost::{Message as _, Name as _};
@@ -74,7 +75,7 @@ async fn nothing_personal_is_left(world: &World) {
     // One that is an order by now, one each of two profiles, a guest's that was claimed.
     let ordered = filled(world, &one, "ordered").await;
     freeze::freeze_for(world, &one, &ordered, freeze::ORDER).await.unwrap();
-    let placed = omnimesh_proto::orders::v1::OrderPlaced { order_id: freeze::ORDER.to_owned(), ..Default::default() };
+    let placed = OrderPlaced { order_id: freeze::ORDER.to_owned(), ..Default::default() };
     freeze::heard(world, &placed).await;
     let first = filled(world, &one, "first").await;
     let second = filled(world, &two, "second").await;
@@ -113,4 +114,33 @@ async fn nothing_personal_is_left(world: &World) {
     assert_eq!((applied.erasure_id, applied.service.as_str()), (erased.erasure_id, "carts"));
 }
 
-on_both!(nothing_personal_is_left);
+async fn a_guests_order_is_forgotten_with_who_they_turned_out_to_be(world: &World) {
+    let (web, other) = (guest(), guest());
+    let cart = filled(world, &web, "mine").await;
+    freeze::order(world, &web, &cart).await;
+    // One that somebody ordered to whom it had been handed over is theirs, and not its first guest's.
+    let theirs = filled(world, &other, "theirs").await;
+    let lent = filled(world, &guest(), "lent").await;
+    let (lent_order, session_id) = (freeze::ORDER.replace("01k", "01m"), session_of(&web));
+    freeze::freeze_for(world, &web, &lent, &lent_order).await.unwrap();
+    let order = Some(OrderSummary { session_id, ..OrderSummary::default() });
+    let placed = OrderPlaced { order_id: lent_order, order, ..OrderPlaced::default() };
+    freeze::heard(world, &placed).await;
+    let held = Held { session: web.session().unwrap().id, from: None, until: None };
+    let erased = ProfileErased {
+        erasure_id: "erasure_01k0000000e008000000000000".to_owned(),
+        profile_ids: vec![new_profile(world).to_string()],
+        sessions: vec![held.to_proto()],
+        ..ProfileErased::default()
+    };
+    assert!(holders(world, "Kanarya mine").await.iter().any(|table| table == "carts"));
+    world.hear("profiles", &erased.erasure_id, &erased).await;
+    for what in ["mine", "lent"] {
+        assert_eq!(holders(world, &format!("{CANARY} {what}")).await, [""; 0], "{what}");
+    }
+    let order = world.get(&web, &cart.cart_id).await.unwrap();
+    assert_eq!((order.state(), pieces(&order)), (CartState::Ordered, [("mug", 1)].into()), "the goods stay");
+    assert_eq!(world.get(&other, "").await.unwrap(), theirs, "nobody else's");
+}
+
+on_both!(nothing_personal_is_left, a_guests_order_is_forgotten_with_who_they_turned_out_to_be);

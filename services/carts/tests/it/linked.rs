@@ -26,7 +26,7 @@ fn linked(cart: Option<&Cart>, owner: Option<ProfileId>, edit: bool) -> Call {
     call.caller.identity.channel = Channel::App.into();
     let session = call.caller.identity.session.as_mut().unwrap();
     session.level = SessionLevel::Linked;
-    session.linked = Some(LinkedScope { cart: cart.map(|cart| cart.cart_id.clone()), owner, edit });
+    session.linked = Some(LinkedScope { cart: cart.map(|cart| cart.cart_id.clone()), owner, edit, source: None });
     call
 }
 
@@ -144,6 +144,53 @@ async fn a_cart_that_comes_to_be_is_the_customers(world: &World) {
     assert_eq!(reason(&world.get(&known, &cart.cart_id).await.unwrap_err()), "NOT_FOUND");
 }
 
+/// A session that a guest's was handed over to before there was a cart.
+fn linked_to(source: &Call, edit: bool) -> Call {
+    let mut call = linked(None, None, edit);
+    let scope = call.caller.identity.session.as_mut().unwrap().linked.as_mut().unwrap();
+    scope.source = Some(source.session().unwrap().id);
+    call
+}
+
+async fn guests_who_had_no_cart_yet_share_the_one_that_is_begun(world: &World) {
+    // Begun by the claimer.
+    let web = guest();
+    let (phone, seen) = (linked_to(&web, true), linked_to(&web, false));
+    assert_eq!(reason(&world.get(&phone, "").await.unwrap_err()), "NOT_FOUND");
+    assert_eq!(reason(&world.carts(&seen).add_line(line("tea")).await.unwrap_err()), "NOT_HANDED_OVER");
+    let cart = world.carts(&phone).add_line(line("tea")).await.unwrap().into_inner().cart.unwrap();
+    for call in [&web, &phone, &seen] {
+        for id in ["", &cart.cart_id] {
+            assert_eq!(world.get(call, id).await.unwrap().cart_id, cart.cart_id);
+        }
+    }
+    let added = world.add(&web, "mug", 1).await;
+    assert_eq!((&added.cart_id, pieces(&added)), (&cart.cart_id, [("mug", 1), ("tea", 1)].into()));
+    // Begun by the one who handed over.
+    let web = guest();
+    let phone = linked_to(&web, true);
+    let cart = world.add(&web, "mug", 1).await;
+    let added = world.carts(&phone).add_line(line("tea")).await.unwrap().into_inner().cart.unwrap();
+    assert_eq!((&added.cart_id, pieces(&added)), (&cart.cart_id, [("mug", 1), ("tea", 1)].into()));
+    // Whoever of the two says who they are has it alone.
+    let profile = new_profile(world);
+    let claim = ClaimCartRequest {
+        session_id: session_of(&web),
+        profile_id: profile.to_string(),
+        ..ClaimCartRequest::default()
+    };
+    world.carts_from("sessions", &web).claim_cart(claim).await.unwrap();
+    for id in ["", &cart.cart_id] {
+        assert_eq!(reason(&world.get(&phone, id).await.unwrap_err()), "NOT_FOUND", "{id}");
+    }
+    let own = world.get(&identified(&web, profile), "").await.unwrap();
+    assert_eq!((&own.cart_id, pieces(&own)), (&cart.cart_id, pieces(&added)));
+    // Others have nothing of it.
+    for call in [guest(), linked_to(&guest(), true)] {
+        assert_eq!(reason(&world.get(&call, &cart.cart_id).await.unwrap_err()), "NOT_FOUND");
+    }
+}
+
 async fn a_guests_cart_goes_along_to_who_is_identified(world: &World) {
     let (kiosk, profile) = (guest(), new_profile(world));
     let own = world.add(&customer(profile), "tea", 1).await;
@@ -185,5 +232,6 @@ on_both!(
     who_may_change_changes_that_cart_alone,
     the_scope_ends_when_the_cart_is_somebody_elses,
     a_cart_that_comes_to_be_is_the_customers,
+    guests_who_had_no_cart_yet_share_the_one_that_is_begun,
     a_guests_cart_goes_along_to_who_is_identified,
 );

@@ -55,7 +55,7 @@ pub(super) async fn run(
         };
         let stock_counted = !held.is_some_and(|held| held.uncounted);
         let available = if stock_counted { own().map(|(level, _)| level.available()).sum() } else { PLENTY };
-        Availability { sku, available, levels, stock_counted }
+        Availability { sku, available, levels, stock_counted, known: held.is_some() }
     });
     Ok(Response::new(GetAvailabilityResponse { availabilities: availabilities.collect() }))
 }

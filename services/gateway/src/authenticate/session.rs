@@ -70,6 +70,7 @@ fn identity(loaded: &LoadSessionResponse) -> Result<Option<Identity>, Fault> {
             cart: text(&loaded.linked_cart_id),
             owner: profile(&loaded.linked_profile_id)?,
             edit: session.linked_scope() == HandoffScope::Edit,
+            source: text(&loaded.linked_source_session_id).map(|id| id.parse()).transpose().map_err(wrong)?,
         }),
         SessionLevel::Guest | SessionLevel::Identified => None,
     };

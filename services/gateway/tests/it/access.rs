@@ -12,7 +12,10 @@ use omnimesh_proto::{
 use serde_json::Value;
 use tonic::Code;
 
-use crate::world::{GET_PRODUCT, GET_SESSION, IMPORT_PRODUCTS, START_SESSION, WATCH, World, json_reason, reason};
+use crate::{
+    fakes::SOURCE,
+    world::{GET_PRODUCT, GET_SESSION, IMPORT_PRODUCTS, START_SESSION, WATCH, World, json_reason, reason},
+};
 
 async fn refusal(request: reqwest::RequestBuilder) -> (u16, String) {
     let response = request.send().await.unwrap();
@@ -136,7 +139,8 @@ async fn what_was_handed_over_survives_the_loss_of_the_shared_store() {
         world.sessions(token.reveal()).await.get_session(GetSessionRequest {}).await.unwrap();
         let (_, call) = world.fakes.last_seen();
         let edit = scope == HandoffScope::Edit;
-        let linked = LinkedScope { cart: Some("cart_1".into()), owner: None, edit };
+        let source = Some(SOURCE.parse().unwrap());
+        let linked = LinkedScope { cart: Some("cart_1".into()), owner: None, edit, source };
         assert_eq!(call.session().unwrap().linked, Some(linked));
         let actor = call.identity().actor();
         assert_eq!((actor.kind() == ActorKind::Associate, associate), (associate.is_some(), associate));

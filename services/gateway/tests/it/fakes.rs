@@ -16,6 +16,9 @@ use omnimesh_proto::{
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+/// The session that every handed-over one came from.
+pub(crate) const SOURCE: &str = "session_01k0000000e008000000000000";
+
 /// What the services saw and know.
 #[derive(Clone, Default)]
 pub(crate) struct Fakes {
@@ -158,7 +161,12 @@ impl SessionService for Fakes {
         // What was handed over is the cart it works on, of a guest.
         let linked = session.as_ref().filter(|session| session.level() == SessionLevel::Linked);
         let linked_cart_id = linked.map(|session| session.cart_id.clone()).unwrap_or_default();
-        Ok(Response::new(LoadSessionResponse { session, linked_cart_id, linked_profile_id: String::new() }))
+        Ok(Response::new(LoadSessionResponse {
+            session,
+            linked_cart_id,
+            linked_source_session_id: SOURCE.to_owned(),
+            ..Default::default()
+        }))
     }
 
     async fn start_verification(

@@ -30,6 +30,18 @@ pub struct LinkedScope {
     pub owner: Option<ProfileId>,
     /// Whether the cart may be changed and ordered; otherwise it may only be seen.
     pub edit: bool,
+    /// The session that was handed over. Where it was a guest's and had no cart, the one that is begun later is its own, and so
+    /// both find it.
+    #[serde(default)]
+    pub source: Option<SessionId>,
+}
+
+impl LinkedScope {
+    /// The guest's session whose carts these are, as long as no cart was in hand.
+    #[must_use]
+    pub fn guest(&self) -> Option<SessionId> {
+        self.source.filter(|_| self.cart.is_none() && self.owner.is_none())
+    }
 }
 
 /// The session part of an identity.
@@ -178,7 +190,7 @@ mod tests {
         assert_eq!((identity.actor().kind(), identity.actor().id.as_str()), (ActorKind::Customer, "session_1"));
         let session = identity.session.as_mut().unwrap();
         session.assisted_by = Some("ayse".to_owned());
-        session.linked = Some(LinkedScope { cart: Some("cart_1".to_owned()), owner: None, edit: true });
+        session.linked = Some(LinkedScope { cart: Some("cart_1".to_owned()), owner: None, edit: true, source: None });
         let actor = identity.actor();
         assert_eq!((actor.kind(), actor.id.as_str(), actor.channel()), (ActorKind::Associate, "ayse", Channel::Store));
         let carried: Identity = serde_json::from_str(&serde_json::to_string(&identity).unwrap()).unwrap();

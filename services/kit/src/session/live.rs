@@ -105,6 +105,7 @@ impl LiveSession {
             ("linked", scope_text(linked).to_owned()),
             ("linked_cart", optional(linked.and_then(|scope| scope.cart.clone()))),
             ("linked_owner", optional(linked.and_then(|scope| scope.owner).map(|owner| owner.to_string()))),
+            ("linked_source", optional(linked.and_then(|scope| scope.source).map(|source| source.to_string()))),
             ("assisted_by", optional(self.assisted_by.clone())),
             ("started_at", self.started_at.micros().to_string()),
             ("expires_at", self.expires_at.micros().to_string()),
@@ -164,7 +165,11 @@ fn linked_of(fields: &HashMap<String, String>) -> Option<Option<LinkedScope>> {
         Some(owner) => Some(owner.parse().ok()?),
         None => None,
     };
-    Some(Some(LinkedScope { cart: text("linked_cart"), owner, edit }))
+    let source = match text("linked_source") {
+        Some(source) => Some(source.parse().ok()?),
+        None => None,
+    };
+    Some(Some(LinkedScope { cart: text("linked_cart"), owner, edit, source }))
 }
 
 fn scope_text(scope: Option<&LinkedScope>) -> &'static str {

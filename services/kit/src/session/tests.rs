@@ -193,9 +193,12 @@ async fn what_was_handed_over_is_kept(sessions: LiveSessions, clock: Clock) {
     let cart = Some("cart_1".to_owned());
     let owner = Some(ProfileId::new(clock.now()));
     for (scope, assisted_by) in [
-        (LinkedScope { cart: cart.clone(), owner, edit: true }, Some("ayse".to_owned())),
-        (LinkedScope { cart, owner: None, edit: false }, None),
-        (LinkedScope { cart: None, owner: None, edit: true }, None),
+        (
+            LinkedScope { cart: cart.clone(), owner, edit: true, source: Some(SessionId::new(clock.now())) },
+            Some("ayse".to_owned()),
+        ),
+        (LinkedScope { cart, owner: None, edit: false, source: None }, None),
+        (LinkedScope { cart: None, owner: None, edit: true, source: None }, None),
     ] {
         let (mut session, token) = session(&clock);
         (session.level, session.linked, session.assisted_by) = (SessionLevel::Linked, Some(scope), assisted_by);
@@ -211,7 +214,7 @@ async fn what_was_handed_over_is_kept(sessions: LiveSessions, clock: Clock) {
     // A release without hand-over wrote none of these fields.
     let (session, token) = session(&clock);
     let mut set = session.to_fields();
-    set.retain(|field, _| !["linked", "linked_cart", "linked_owner", "assisted_by"].contains(field));
+    set.retain(|field, _| !["linked", "linked_cart", "linked_owner", "linked_source", "assisted_by"].contains(field));
     let expire_at = Some(session.expires_at);
     let change = Change { create: true, replace: true, conditions: vec![], set, raise: vec![], expire_at };
     sessions.store.change(session.id, change, &clock).await.unwrap();

@@ -3,10 +3,11 @@
 use omnimesh_kit::{
     bus::Bus,
     call::Call,
-    customers::{self, Change},
+    clock::Timestamp,
+    customers::{self, Change, Held},
     error::Fault,
     idempotency::{Once, Reply},
-    ids::ProfileId,
+    ids::{ProfileId, SessionId},
     lifecycle::Lifecycle,
     outbox,
     testing::{self, BACKENDS, Backend, TestDb},
@@ -113,14 +114,18 @@ async fn replies_about_the_erased_are_emptied_and_others_stay() {
         let [first, second] = [(); 2].map(|()| Uuid::now_v7().to_string());
         place(&db, &first, &erased).await.unwrap();
         place(&db, &second, &other).await.unwrap();
+        let guests = Held { session: SessionId(Uuid::now_v7()), from: None, until: Some(testing::START) };
+        assert!(guests.covers(Timestamp::from_micros(0)) && !guests.covers(testing::START));
         let request = ProfileErased {
             erasure_id: "erasure_1".to_owned(),
             profile_ids: vec![erased.clone()],
+            sessions: vec![guests.to_proto()],
             ..ProfileErased::default()
         };
         let mut tx = db.begin().await.unwrap();
         let change = customers::hear(&mut tx, &event(&request)).await.unwrap();
-        assert_eq!(change, Some(Change::Erased { erasure_id: "erasure_1".to_owned(), profiles: vec![profile(1)] }));
+        let (erasure_id, profiles, sessions) = ("erasure_1".to_owned(), vec![profile(1)], vec![guests]);
+        assert_eq!(change, Some(Change::Erased { erasure_id, profiles, sessions }));
         customers::forgotten(&mut tx, "erasure_1", std::slice::from_ref(&erased)).await.unwrap();
         tx.commit().await.unwrap();
 

@@ -169,6 +169,11 @@ fn text(profile: &Profile, out: &mut impl Write) -> Result<()> {
     for merge in &profile.merges {
         merged(merge, out)?;
     }
+    for split in &profile.splits {
+        let (left, stayed) = (split.left_profile_ids.join(" "), split.stayed_profile_ids.join(" "));
+        let why = if split.reason.is_empty() { String::new() } else { format!(": {}", split.reason) };
+        writeln!(out, "  {}  {left} left {stayed}{why}", split.split_id)?;
+    }
     Ok(())
 }
 

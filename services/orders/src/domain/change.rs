@@ -75,6 +75,8 @@ pub enum OrderChange {
         location_id: String,
         /// What of them goes back to stock.
         restocked: Vec<Goods>,
+        /// What of them could be sold again, and goes to no stock.
+        unstocked: Vec<Goods>,
     },
 }
 

@@ -76,6 +76,7 @@ fn received(pieces: &[Held]) -> Vec<Received> {
         line_id: held.line_id.clone(),
         quantity: held.quantity,
         condition: if held.quantity % 2 == 0 { Condition::Damaged } else { Condition::Sellable },
+        known: true,
     };
     pieces.iter().map(part).collect()
 }
@@ -176,7 +177,7 @@ fn goods_go_back_to_stock_where_they_arrived_if_they_can_be_sold() {
     let id = request(&mut order, &[held(0, 3)]).unwrap();
     order.approve_return(id, &cause()).unwrap();
     order.changes.clear();
-    let part = |quantity, condition| Received { line_id: "1".into(), quantity, condition };
+    let part = |quantity, condition| Received { line_id: "1".into(), quantity, condition, known: true };
     let parts = [part(1, Condition::Sellable), part(1, Condition::Damaged)];
     let over = [part(1, Condition::Sellable), part(3, Condition::Damaged)];
     assert!(matches!(order.receive_return(id, "izmir", &over, &cause()), Err(Refused::NotInReturn { left: 2, .. })));

@@ -17,6 +17,8 @@ pub struct Received {
     pub quantity: i64,
     /// In what state.
     pub condition: Condition,
+    /// Whether the catalog knows them, and the location: else they go to no stock.
+    pub known: bool,
 }
 
 impl Order {
@@ -93,6 +95,7 @@ impl Order {
             quantity: held.quantity,
             received: 0,
             restocked: 0,
+            unstocked: 0,
             refunded: 0,
             replaced: 0,
             amounts: Amounts::default(),
@@ -114,7 +117,7 @@ impl Order {
             created_at: cause.at,
             updated_at: cause.at,
         });
-        self.note_return(id, Vec::new(), cause)
+        self.note_return(id, cause)
     }
 
     /// A return is allowed.
@@ -123,7 +126,7 @@ impl Order {
     /// If it does not wait for that.
     pub fn approve_return(&mut self, id: ReturnId, cause: &Cause) -> Result<(), Refused> {
         self.step_return(id, ReturnStep::Approve)?;
-        self.note_return(id, Vec::new(), cause)
+        self.note_return(id, cause)
     }
 
     /// A return is refused.
@@ -133,7 +136,7 @@ impl Order {
     pub fn reject_return(&mut self, id: ReturnId, cause: &Cause) -> Result<(), Refused> {
         self.step_return(id, ReturnStep::Reject)?;
         self.return_mut(id)?.decision_reason.clone_from(&cause.reason);
-        self.note_return(id, Vec::new(), cause)
+        self.note_return(id, cause)
     }
 
     /// The goods are sent back.
@@ -145,7 +148,7 @@ impl Order {
         let found = self.return_mut(id)?;
         carrier.clone_into(&mut found.carrier);
         tracking.clone_into(&mut found.tracking_number);
-        self.note_return(id, Vec::new(), cause)
+        self.note_return(id, cause)
     }
 
     /// Goods arrive at a location, all that are awaited or some of them.
@@ -161,7 +164,7 @@ impl Order {
     ) -> Result<(), Refused> {
         let mut found = self.return_of(id)?.clone();
         found.allows(ReturnStep::ReceiveAll)?;
-        let mut restocked: Vec<Goods> = Vec::new();
+        let (mut restocked, mut unstocked): (Vec<Goods>, Vec<Goods>) = Default::default();
         for part in parts {
             let line = found.lines.iter_mut().find(|line| line.line_id == part.line_id);
             let left = line.as_ref().map_or(0, |line| line.awaited());
@@ -171,14 +174,20 @@ impl Order {
             line.received += part.quantity;
             if part.condition == Condition::Sellable {
                 line.restocked += part.quantity;
-                restocked.extend(self.goods_at(location_id, &part.line_id, part.quantity));
+                let goods = self.goods_at(location_id, &part.line_id, part.quantity);
+                if part.known {
+                    restocked.extend(goods);
+                } else {
+                    line.unstocked += part.quantity;
+                    unstocked.extend(goods);
+                }
             }
         }
         let step = if found.awaited() == 0 { ReturnStep::ReceiveAll } else { ReturnStep::ReceiveSome };
         found.state = found.state.after(step)?;
         location_id.clone_into(&mut found.location_id);
         *self.return_mut(id)? = found;
-        self.note_return(id, restocked, cause)
+        self.note_received(id, restocked, unstocked, cause)
     }
 
     /// The pieces of a return that are meant: those named, or all that arrived and are not settled.
@@ -235,7 +244,7 @@ impl Order {
         if found.unsettled() == 0 {
             self.step_return(id, ReturnStep::Refund)?;
         }
-        self.note_return(id, Vec::new(), cause)?;
+        self.note_return(id, cause)?;
         self.finish_if_done(cause)?;
         Ok(value + fee)
     }
@@ -286,7 +295,7 @@ impl Order {
         }
         let group_id = group.id;
         self.groups.push(Group { replaces: Some(id), ..group });
-        self.note_return(id, Vec::new(), cause)?;
+        self.note_return(id, cause)?;
         self.note_group(group_id, Vec::new(), cause)
     }
 
@@ -303,7 +312,7 @@ impl Order {
         }
         let step = if found.awaited() == 0 { ReturnStep::ReopenAll } else { ReturnStep::ReopenSome };
         self.step_return(id, step)?;
-        self.note_return(id, Vec::new(), cause)
+        self.note_return(id, cause)
     }
 
     /// Nothing more will arrive.
@@ -326,7 +335,7 @@ impl Order {
         }
         self.step_return(id, ReturnStep::Close)?;
         self.return_mut(id)?.decision_reason.clone_from(&cause.reason);
-        self.note_return(id, Vec::new(), cause)
+        self.note_return(id, cause)
     }
 
     fn step_return(&mut self, id: ReturnId, step: ReturnStep) -> Result<(), Refused> {
@@ -335,15 +344,26 @@ impl Order {
         Ok(())
     }
 
-    /// Notes a return as it is now. Only goods that are received have a location to tell.
-    fn note_return(&mut self, id: ReturnId, restocked: Vec<Goods>, cause: &Cause) -> Result<(), Refused> {
+    /// Notes a return as it is now.
+    fn note_return(&mut self, id: ReturnId, cause: &Cause) -> Result<(), Refused> {
+        self.note_received(id, Vec::new(), Vec::new(), cause)
+    }
+
+    /// The same with what was received. Only goods that are received have a location to tell.
+    fn note_received(
+        &mut self,
+        id: ReturnId,
+        restocked: Vec<Goods>,
+        unstocked: Vec<Goods>,
+        cause: &Cause,
+    ) -> Result<(), Refused> {
         let found = self.return_mut(id)?;
         found.version += 1;
         found.updated_at = cause.at;
         let state = found.state;
         let received = matches!(state, ReturnState::PartiallyReceived | ReturnState::Received);
         let location_id = if received { found.location_id.clone() } else { String::new() };
-        self.note(OrderChange::Return { id, state, location_id, restocked }, cause);
+        self.note(OrderChange::Return { id, state, location_id, restocked, unstocked }, cause);
         Ok(())
     }
 

@@ -153,7 +153,7 @@ fn states(steps: impl Iterator<Item = ReturnStep>) -> Vec<ReturnState> {
     states
 }
 
-/// A line of a return. 0 <= restocked <= received <= quantity, and refunded + replaced <= received.
+/// A line of a return. 0 <= unstocked <= restocked <= received <= quantity, and refunded + replaced <= received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnLine {
     /// The line of the order.
@@ -166,6 +166,9 @@ pub struct ReturnLine {
     /// How many of these can be sold again.
     #[serde(default)]
     pub restocked: i64,
+    /// How many of the restocked are in no stock: the catalog did not know them, or the location.
+    #[serde(default)]
+    pub unstocked: i64,
     /// How many of the received were settled by money.
     #[serde(default)]
     pub refunded: i64,

@@ -14,7 +14,7 @@ use tonic::Response;
 
 use super::filter;
 use crate::{
-    access::restrict,
+    access::{has_a_history, restrict},
     app::App,
     error::Error,
     store::lists::{self, After},
@@ -39,6 +39,9 @@ pub(super) async fn run(
     let after = after_of(&cursor).unwrap_or_default();
     // One more than asked for tells whether there is another page.
     let mut found = lists::newest(&mut conn, &filter, scope.customer, after, size + 1).await?;
+    if found.is_empty() {
+        has_a_history(&mut conn, call).await?;
+    }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = found.len() > size;
     found.truncate(size);

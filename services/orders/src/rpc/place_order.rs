@@ -78,22 +78,22 @@ fn check(call: &Call, request: &PlaceOrderRequest) -> Result<Checked, Error> {
 async fn place(app: &App, call: &Call, checked: &Checked, last: Step) -> Result<Reply<PlaceOrderResponse>, Error> {
     let reply =
         |order: &Order, replayed| Reply { message: PlaceOrderResponse { order: Some(wire::order(order)) }, replayed };
-    if let Some(order) = known(app, &checked.key).await? {
-        return Ok(reply(&join(app, call, order, last).await?, true));
-    }
-    let cart_id = handed_over(call, &checked.cart_id)?;
-    let cart = own_cart(app, call, &cart_id).await?;
+    let cart = match meant_cart(app, call, &checked.cart_id).await {
+        Ok(cart) => cart,
+        // The cart may be out of reach since an earlier call with this request id. Otherwise that one is met when the draft
+        // is opened: first calls, which are nearly all, do not ask for it.
+        Err(error) => match known(app, &checked.key).await? {
+            Some(order) => return Ok(reply(&join(app, call, order, last).await?, true)),
+            None => return Err(error),
+        },
+    };
     fault::point(fault::PLACE_READ).await;
     let draft = draft_of(app, call, checked, &cart);
     let opened = open(app, call, draft, &checked.key).await?;
     fault::point(fault::PLACE_OPENED).await;
     match opened {
-        Some(draft) => Ok(reply(&saga::drive(app, call, &draft, last).await?, false)),
-        // The same request came twice at once, and the other one was first.
-        None => {
-            let order = known(app, &checked.key).await?.ok_or(Error::Contention)?;
-            Ok(reply(&join(app, call, order, last).await?, true))
-        }
+        Opened::Draft(draft) => Ok(reply(&saga::drive(app, call, &draft, last).await?, false)),
+        Opened::Earlier(order) => Ok(reply(&join(app, call, order, last).await?, true)),
     }
 }
 
@@ -146,9 +146,9 @@ fn handed_over(call: &Call, cart_id: &str) -> Result<String, Fault> {
     Ok(if cart_id.is_empty() { given.cart.clone().unwrap_or_default() } else { cart_id.to_owned() })
 }
 
-/// The cart, if it is the caller's: carts checks that on the caller's behalf.
-async fn own_cart(app: &App, call: &Call, cart_id: &str) -> Result<Cart, Error> {
-    let request = GetCartRequest { cart_id: cart_id.to_owned() };
+/// The cart that is meant, if it is the caller's: carts checks that on the caller's behalf.
+async fn meant_cart(app: &App, call: &Call, cart_id: &str) -> Result<Cart, Error> {
+    let request = GetCartRequest { cart_id: handed_over(call, cart_id)? };
     let answer = CartServiceClient::new(app.link("carts", call)).get_cart(request).await.map_err(Fault::upstream)?;
     Ok(answer.into_inner().cart.ok_or_else(|| Fault::internal("carts answered without a cart"))?)
 }
@@ -206,8 +206,16 @@ fn draft_of(app: &App, call: &Call, checked: &Checked, cart: &Cart) -> Order {
     }
 }
 
-/// Step 1: the draft, with its final id, committed before anything else happens. `None` if the request is known by now.
-async fn open(app: &App, call: &Call, draft: Order, key: &PlaceKey) -> Result<Option<Order>, Error> {
+/// What stands for a request once its draft is opened.
+enum Opened {
+    /// Its new draft.
+    Draft(Order),
+    /// What the same request made before, or at the same time.
+    Earlier(Order),
+}
+
+/// Step 1: the draft, with its final id, committed before anything else happens, unless the request is known.
+async fn open(app: &App, call: &Call, draft: Order, key: &PlaceKey) -> Result<Opened, Error> {
     for _ in 0..3 {
         let mut order = Order { number: OrderNumber::random().to_string(), ..draft.clone() };
         let until = app.now().plus(app.settings.draft_time());
@@ -215,10 +223,10 @@ async fn open(app: &App, call: &Call, draft: Order, key: &PlaceKey) -> Result<Op
             orders::insert(&mut tx, call, &mut order, Some(key), None, Some(until)).await.map_err(Error::from)
         })?;
         if opened {
-            return Ok(Some(order));
+            return Ok(Opened::Draft(order));
         }
-        if known(app, key).await?.is_some() {
-            return Ok(None);
+        if let Some(earlier) = known(app, key).await? {
+            return Ok(Opened::Earlier(earlier));
         }
         // The number was taken: one in thirty thousand million.
     }

@@ -92,13 +92,14 @@ pub(super) async fn append(
                 };
                 log.send(&event).await?;
             }
-            OrderChange::Return { id, state, location_id, restocked } => {
+            OrderChange::Return { id, state, location_id, restocked, unstocked } => {
                 let event = proto::ReturnChanged {
                     order_id,
                     return_id: id.to_string(),
                     state: state.to_proto().into(),
                     location_id: location_id.clone(),
                     restocked: restocked.iter().map(goods_of).collect(),
+                    not_stocked: unstocked.iter().map(goods_of).collect(),
                     reason: public_reason(&change.cause.reason).to_owned(),
                     order: summary(),
                 };

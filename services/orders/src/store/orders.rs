@@ -4,6 +4,7 @@ use omnimesh_kit::{
     args,
     call::Call,
     clock::Timestamp,
+    ids::SessionId,
     store::{Conn, Error, Row, Tx},
 };
 use uuid::Uuid;
@@ -25,6 +26,8 @@ pub mod sql {
         BY_NUMBER = "SELECT body FROM orders WHERE number = $1";
         /// An order by the request that places it.
         BY_REQUEST = "SELECT body, place_hash FROM orders WHERE place_principal = $1 AND place_request = $2";
+        /// Whether a session placed an order.
+        OF_SESSION = "SELECT id FROM orders WHERE session_id = $1 AND placed_at IS NOT NULL LIMIT 1";
         /// A new order, unless its number or its natural key is taken.
         INSERT = "INSERT INTO orders (id, number, version, event_seq, state, channel, profile_id, session_id, account_id, \
             channel_order_id, source_updated_at, content_hash, created_at, placed_at, due_at, place_principal, \
@@ -111,6 +114,14 @@ pub async fn find_by_number(conn: &mut Conn, number: &str) -> Result<Option<Orde
 pub async fn find_by_request(conn: &mut Conn, key: &PlaceKey) -> Result<Option<(Order, [u8; 32])>, Error> {
     let row = conn.fetch_optional(sql::BY_REQUEST, args![&key.principal, key.request]).await?;
     row.map(|row| Ok((order_of(&row)?, row.get("place_hash")?))).transpose()
+}
+
+/// Whether a session placed an order.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn any_of_session(conn: &mut Conn, session: SessionId) -> Result<bool, Error> {
+    Ok(conn.fetch_optional(sql::OF_SESSION, args![session.0]).await?.is_some())
 }
 
 /// Puts a new order in; `false` if its number, its request or its document is known.

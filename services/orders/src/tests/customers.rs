@@ -5,7 +5,7 @@ use omnimesh_kit::{
     args,
     auth::{LinkedScope, SessionLevel},
     call::Call,
-    customers,
+    customers::{self, Held},
     ids::ProfileId,
     inbox::EventHandler as _,
     store::Sql,
@@ -34,7 +34,7 @@ fn linked(cart: &str, edit: bool) -> Call {
     let mut call = customer();
     let session = call.caller.identity.session.as_mut().unwrap();
     session.level = SessionLevel::Linked;
-    session.linked = Some(LinkedScope { cart: Some(cart.to_owned()), owner: None, edit });
+    session.linked = Some(LinkedScope { cart: Some(cart.to_owned()), owner: None, edit, source: None });
     call
 }
 
@@ -194,6 +194,42 @@ async fn a_session_that_was_handed_over_orders_the_cart_and_sees_nothing_else() 
         let key = Some(proto::get_order_request::Key::Number(before.number.clone()));
         let found = world.orders(&editor).get_order(proto::GetOrderRequest { key }).await;
         assert_eq!(told(found), "NotFound NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_handed_over_is_told_that_the_history_stayed_behind() {
+    for backend in BACKENDS {
+        let world = world(backend).await;
+        let owner = ProfileId::new(START);
+        world.place_as(&identified(owner), &world.request()).await.unwrap();
+        let cart = carts::Cart { profile_id: owner.to_string(), ..super::world::cart() };
+        let (editor, reader) = (linked(&cart.cart_id, true), linked(&cart.cart_id, false));
+        world.fakes.state().cart = cart;
+        let list = async |call: &Call, states: &[proto::OrderState]| {
+            let states = states.iter().map(|state| i32::from(*state)).collect();
+            let filter = Some(OrderFilter { states, ..OrderFilter::default() });
+            let request = proto::ListOrdersRequest { filter, ..Default::default() };
+            Ok::<_, tonic::Status>(world.orders(call).list_orders(request).await?.into_inner().orders.len())
+        };
+        let returns = async |call: &Call| {
+            let request = proto::ListReturnsRequest::default();
+            Ok::<_, tonic::Status>(world.returns(call).list_returns(request).await?.into_inner().returns.len())
+        };
+        for session in [&editor, &reader] {
+            assert_eq!(told(list(session, &[]).await), "PermissionDenied NOT_HANDED_OVER");
+            assert_eq!(told(returns(session).await), "PermissionDenied NOT_HANDED_OVER");
+        }
+        // What it placed itself is its own to see; then nothing is nothing.
+        world.place_as(&editor, &world.request()).await.unwrap();
+        assert_eq!(list(&editor, &[]).await.unwrap(), 1);
+        assert_eq!(list(&editor, &[proto::OrderState::Completed]).await.unwrap(), 0);
+        assert_eq!(returns(&editor).await.unwrap(), 0);
+        assert_eq!(told(list(&reader, &[]).await), "PermissionDenied NOT_HANDED_OVER");
+        // Guests and customers who ordered nothing have an empty list.
+        for call in [customer(), identified(ProfileId::new(START))] {
+            assert_eq!((list(&call, &[]).await.unwrap(), returns(&call).await.unwrap()), (0, 0));
+        }
     }
 }
 
@@ -362,6 +398,7 @@ async fn an_erased_customer_is_in_no_order_and_every_amount_is() {
             erasure_id: "erasure_1".to_owned(),
             profile_ids: vec![profile.to_string()],
             source_keys: vec![key.as_bytes().to_vec()],
+            ..ProfileErased::default()
         };
         world.hear(&erased).await;
         assert_eq!(world.canaries().await, Vec::<&str>::new());
@@ -404,5 +441,46 @@ async fn an_erased_customer_is_in_no_order_and_every_amount_is() {
         let rows = conn.fetch_all(applied, args![]).await.unwrap();
         let applied = ErasureApplied::decode(rows[0].get::<Vec<u8>>("payload").unwrap().as_slice()).unwrap();
         assert_eq!((rows.len(), applied.service.as_str()), (1, "orders"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_guest_ordered_is_forgotten_with_who_they_turned_out_to_be() {
+    for backend in BACKENDS {
+        let world = world(backend).await;
+        let (guest, other) = (customer(), customer());
+        let order = world.full_of_canaries(&guest).await;
+        assert_eq!(order.profile_id, "");
+        let before = world.canaries().await;
+        assert_eq!(before.len(), 3, "{before:?}");
+        // Another guest's order, and one that was placed in the session when it was somebody else's.
+        {
+            let mut state = world.fakes.state();
+            state.cart = super::world::cart();
+            state.shelf.values_mut().for_each(|on_hand| *on_hand = 10);
+        }
+        let others = world.place_as(&other, &world.request()).await.unwrap();
+        world.db.clock.advance(std::time::Duration::from_secs(60));
+        let until = world.db.clock.now();
+        let later = world.place_as(&guest, &world.request()).await.unwrap();
+        let (others, later) = (world.order(&others.order_id).await, world.order(&later.order_id).await);
+        assert!(others.contact.is_some() && later.contact.is_some());
+
+        let session = guest.session().unwrap().id;
+        let held = Held { session, from: None, until: Some(until) };
+        let erased = ProfileErased {
+            erasure_id: "erasure_1".to_owned(),
+            profile_ids: vec![ProfileId::new(START).to_string()],
+            sessions: vec![held.to_proto()],
+            ..ProfileErased::default()
+        };
+        world.hear(&erased).await;
+        assert_eq!(world.canaries().await, Vec::<&str>::new());
+        let after = world.order(&order.order_id).await;
+        assert_eq!((after.contact, after.shipping_address), (None, None));
+        assert_eq!((after.totals, after.state), (order.totals, order.state), "what was sold for how much stays");
+        for untouched in [others, later] {
+            assert_eq!(world.order(&untouched.order_id).await, untouched);
+        }
     }
 }

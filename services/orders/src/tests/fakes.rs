@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) shelf: BTreeMap<(String, String), i64>,
     pub(super) reservations: BTreeMap<String, catalog::Reservation>,
     pub(super) verified: bool,
+    /// SKUs and locations that the catalog does not know.
+    pub(super) unknown: Vec<String>,
     /// RPCs that fail, so many times, after (`true`) or before they had their effect.
     pub(super) failures: BTreeMap<&'static str, (u32, bool)>,
     pub(super) calls: Vec<&'static str>,
@@ -198,10 +200,23 @@ impl StockService for Fakes {
         })
     }
 
+    async fn get_availability(
+        &self,
+        request: Request<catalog::GetAvailabilityRequest>,
+    ) -> Answer<catalog::GetAvailabilityResponse> {
+        self.run("get_availability", |state| {
+            let skus = request.into_inner().skus.into_iter();
+            let found = skus.map(|sku| {
+                let known = !state.unknown.contains(&sku);
+                catalog::Availability { sku, known, stock_counted: true, ..Default::default() }
+            });
+            Ok(catalog::GetAvailabilityResponse { availabilities: found.collect() })
+        })
+    }
+
     absent! {
         set_stock(catalog::SetStockRequest) -> catalog::SetStockResponse,
         adjust_stock(catalog::AdjustStockRequest) -> catalog::AdjustStockResponse,
-        get_availability(catalog::GetAvailabilityRequest) -> catalog::GetAvailabilityResponse,
         commit(catalog::CommitRequest) -> catalog::CommitResponse,
     }
 }
@@ -212,8 +227,11 @@ impl LocationService for Fakes {
         &self,
         request: Request<catalog::GetLocationRequest>,
     ) -> Answer<catalog::GetLocationResponse> {
-        self.run("get_location", |_| {
+        self.run("get_location", |state| {
             let location_id = request.get_ref().location_id.clone();
+            if state.unknown.contains(&location_id) {
+                return Err(Fault::not_found("location", ""));
+            }
             let hours = catalog::OpeningHours { weekday: 1, open_minute: 540, close_minute: 1_080 };
             let location = catalog::Location {
                 name: format!("Store {location_id}"),

@@ -442,3 +442,49 @@ async fn each_wrong_request_about_a_return_is_told_what_is_wrong() {
     assert_eq!(told(returns.refund_return(request).await), "InvalidArgument INVALID_REQUEST");
     assert_eq!(told(world.replace(&admin(), &found, "").await), "InvalidArgument INVALID_REQUEST");
 }
+
+#[tokio::test]
+async fn goods_that_go_to_no_stock_are_received_and_said() {
+    for backend in BACKENDS {
+        let world = world(backend).await;
+        let order = world.collected().await;
+        let izmir = clerk("izmir");
+        let both = [pieces("line_a", 3), pieces("line_b", 1)].concat();
+        let found = world.ask_back(&izmir, &order, both, "izmir").await.unwrap();
+        world.approve(&izmir, &found).await.unwrap();
+        let stocked = |found: &proto::Return| -> Vec<(i64, i64)> {
+            found.lines.iter().map(|line| (line.restocked_quantity, line.not_stocked_quantity)).collect()
+        };
+        let goods = |goods: Vec<proto::OrderedGoods>| -> Vec<(String, i64)> {
+            goods.into_iter().map(|goods| (goods.sku, goods.quantity)).collect()
+        };
+        // The mug has left the assortment meanwhile; the lamp has not.
+        world.fakes.state().unknown = vec!["mug".to_owned()];
+        let arrived = [("line_a", 1, ReturnCondition::Sellable), ("line_b", 1, ReturnCondition::Sellable)];
+        let received = world.receive(&izmir, &found, "izmir", &arrived).await.unwrap();
+        assert_eq!(stocked(&received), [(1, 1), (1, 0)]);
+        let told_others = world.last_change().await;
+        assert_eq!(goods(told_others.restocked), [("lamp".to_owned(), 1)]);
+        assert_eq!(goods(told_others.not_stocked), [("mug".to_owned(), 1)]);
+        // What can't be sold again is no question of stock.
+        let damaged = [("line_a", 1, ReturnCondition::Damaged)];
+        assert_eq!(stocked(&world.receive(&izmir, &found, "izmir", &damaged).await.unwrap()), [(1, 1), (1, 0)]);
+        assert_eq!(world.last_change().await.not_stocked, []);
+        // Nor does a location go that only the clerk's credential names.
+        world.fakes.state().unknown = vec!["izmir".to_owned()];
+        let last = proto::ReceiveReturnRequest {
+            return_ref: named(&found),
+            location_id: "izmir".to_owned(),
+            lines: vec![proto::ReceivedLine { line_id: "line_a".to_owned(), quantity: 1, condition: 1 }],
+        };
+        let received = world.returns(&izmir).receive_return(last.clone()).await.unwrap().into_inner();
+        assert_eq!(stocked(received.order_return.as_ref().unwrap()), [(2, 2), (1, 0)]);
+        assert_eq!(goods(world.last_change().await.not_stocked), [("mug".to_owned(), 1)]);
+        assert_eq!(world.get_return(&izmir, &found).await.unwrap(), received.order_return.clone().unwrap());
+        // The same again needs nobody else's answer.
+        world.fakes.state().failures.insert("get_location", (1, false));
+        assert_eq!(world.returns(&izmir).receive_return(last).await.unwrap().into_inner(), received);
+        let amount = world.refund(&izmir, &found).await.unwrap().amount;
+        assert!(amount.is_some(), "it is settled like all that arrived");
+    }
+}

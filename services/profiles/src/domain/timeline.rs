@@ -30,6 +30,8 @@ pub(crate) struct Happening {
     pub(crate) resource: String,
     /// The session in which it happened; empty for none.
     pub(crate) session: String,
+    /// The guest's session that ended with it and goes on in this one; empty for none.
+    pub(crate) continues: String,
     /// The order, for events of orders; else empty.
     pub(crate) order: String,
     /// Whose it is, where the event itself says so.
@@ -93,6 +95,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
         Kind::HandedOver => customers_session(event)?,
         _ => event.session_id.clone(),
     };
+    let continues = if kind == Kind::HandedOver { left_behind(event)? } else { String::new() };
     let id = Uuid::from_slice(&event.id).map_err(|_| Unreadable::Envelope("id"))?;
     let occurred_at = event.occurred_at.as_ref().and_then(Timestamp::from_proto);
     let occurred_at = occurred_at.ok_or(Unreadable::Envelope("occurred_at"))?;
@@ -103,6 +106,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Happening>, Unreadable> {
         occurred_at,
         resource,
         session,
+        continues,
         order,
         profile: profile.parse().ok(),
         journey: event.journey_id.clone(),
@@ -149,6 +153,13 @@ fn of_return(state: ReturnState) -> Option<InteractionKind> {
 fn customers_session(event: &Event) -> Result<String, DecodeError> {
     let claimed = payload::<HandoffClaimed>(event)?.unwrap_or_default();
     Ok(if claimed.claimed_by_associate { claimed.source_session_id } else { claimed.session_id })
+}
+
+/// The session that ended because its guest goes on in another: nobody else can be who was there.
+fn left_behind(event: &Event) -> Result<String, DecodeError> {
+    let claimed = payload::<HandoffClaimed>(event)?.unwrap_or_default();
+    let left = claimed.source_ended && !claimed.claimed_by_associate && claimed.profile_id.is_empty();
+    Ok(if left { claimed.source_session_id } else { String::new() })
 }
 
 fn of_state(state: FulfillmentState) -> Option<InteractionKind> {

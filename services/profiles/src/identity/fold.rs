@@ -27,6 +27,20 @@ pub(crate) async fn whole(
     Ok(all(conn, &[root], for_customer).await?.remove(&root))
 }
 
+/// The same with the splits, for those who look at one customer.
+pub(crate) async fn with_splits(
+    conn: &mut Conn,
+    root: ProfileId,
+    for_customer: bool,
+) -> Result<Option<proto::Profile>, Error> {
+    let Some(mut profile) = whole(conn, root, for_customer).await? else { return Ok(None) };
+    if !for_customer {
+        let members = omnimesh_kit::customers::members(conn, root).await?;
+        profile.splits = merges::splits(conn, uuids(&members)).await?;
+    }
+    Ok(Some(profile))
+}
+
 /// Customers by their roots, each as its survivor, in as many statements as one takes. Those that do not exist are left out.
 pub(crate) async fn all(
     conn: &mut Conn,
@@ -92,6 +106,7 @@ impl Parts {
             identifiers: identifiers::of_one(self.held),
             alias_profile_ids: self.members.iter().filter(|id| **id != root.id).map(ToString::to_string).collect(),
             merges: self.merges,
+            splits: Vec::new(),
         }
     }
 }

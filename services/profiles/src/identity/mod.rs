@@ -3,6 +3,7 @@
 //! Each profile is a node that keeps what came to it; a merge is an edge; what hangs together is a customer, which the oldest
 //! verified profile of it stands for. All functions here work within the caller's transaction.
 
+pub(crate) mod erased;
 pub(crate) mod evidence;
 pub(crate) mod file;
 pub(crate) mod fold;

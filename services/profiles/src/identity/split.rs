@@ -70,7 +70,7 @@ pub(crate) async fn split(
     };
     let (stayed, left) = (kept(&stay), kept(&leave));
     merges::undo(tx, undone, now).await?;
-    merges::part(tx, omnimesh_kit::ids::uuid_v7(now), [ids(&stay), ids(&leave)]).await?;
+    merges::split(tx, [ids(&stay), ids(&leave)], (reason, &call.actor()), now).await?;
     // Nobody asked those who stay to come apart, though it was one of those who left that held them together.
     let first = |part: &BTreeSet<ProfileId>| part.first().copied();
     let mut parts = stayed.iter().filter_map(first);

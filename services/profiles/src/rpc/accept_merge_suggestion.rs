@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    identity::{fold::whole, join::Edge, settle},
+    identity::{fold::with_splits, join::Edge, settle},
     store::suggestions::{self, Suggestion, SuggestionId},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn run(
         let (root, merge) = merge(app, &mut tx, &call, edge, request.override_veto).await?;
         suggestions::decide(&mut tx, id, SuggestionState::Accepted, "").await?;
         let merge_id = merge.map(|merge| merge.to_string()).unwrap_or_default();
-        Ok(AcceptMergeSuggestionResponse { profile: whole(&mut tx, root, false).await?, merge_id })
+        Ok(AcceptMergeSuggestionResponse { profile: with_splits(&mut tx, root, false).await?, merge_id })
     });
     Ok(reply?.into_response())
 }

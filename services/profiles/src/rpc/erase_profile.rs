@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use omnimesh_kit::{
-    call::Call, customers, error::Fault, idempotency::Once, ids::ProfileId, outbox, store::Tx, validate::Violations,
+    call::Call, customers, error::Fault, idempotency::Once, ids::ProfileId, store::Tx, validate::Violations,
 };
-use omnimesh_proto::profiles::v1::{EraseProfileRequest, EraseProfileResponse, Erasure, ProfileErased};
+use omnimesh_proto::profiles::v1::{EraseProfileRequest, EraseProfileResponse, Erasure};
 use tonic::Response;
 use uuid::Uuid;
 
 use super::{App, own};
 use crate::{
     error::Error,
-    identity::{join, settle},
+    identity::{erased, join, settle},
     store::{
         assertions, consents,
         erasures::{self, ErasureId},
@@ -70,15 +70,8 @@ async fn erase(app: &App, tx: &mut Tx, call: &Call, root: ProfileId, reason: &st
     forget(tx, &members, nodes.clone()).await?;
 
     erasures::insert(tx, id, nodes, (reason, &call.actor()), now).await?;
-    let event = ProfileErased {
-        erasure_id: id.to_string(),
-        profile_ids: members.iter().map(ToString::to_string).collect(),
-        source_keys: sources.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
-    };
-    let number = profiles::count_event(tx, root, 0).await?;
-    outbox::append(tx, call, &root.to_string(), number, &event).await?;
-    customers::forgotten(tx, &event.erasure_id, &resources).await?;
-    erasures::part_done(tx, id, crate::NAME, now).await?;
+    let source_keys = sources.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+    erased::tell(tx, call, id, (root, &members), source_keys, &resources).await?;
     Ok(id)
 }
 

@@ -7,7 +7,10 @@ use futures::stream;
 use omnimesh_kit::{call::Call, clock::Timestamp, customers, error::Fault, ids::ProfileId};
 use omnimesh_proto::{
     carts::v1::{GetCartRequest, cart_service_client::CartServiceClient},
-    orders::v1::{ExportOrdersRequest, ExportOrdersResponse, OrderFilter, order_service_client::OrderServiceClient},
+    orders::v1::{
+        ExportOrdersRequest, ExportOrdersResponse, GetOrderRequest, ListReturnsRequest, Order, OrderFilter,
+        get_order_request::Key, order_service_client::OrderServiceClient, return_service_client::ReturnServiceClient,
+    },
     profiles::v1::{ExportProfileRequest, ExportProfileResponse, Profile, export_profile_response::Part},
 };
 use prost::{Message, Name};
@@ -28,7 +31,7 @@ const PAGE: i64 = 200;
 pub(super) async fn run(app: &App, call: Call, request: ExportProfileRequest) -> Result<Response<Exported>, Error> {
     let mut conn = app.db.read().await?;
     let root = customer(&mut conn, &call, &request.profile_id).await?;
-    let profile = fold::whole(&mut conn, root, call.session().is_some()).await?;
+    let profile = fold::with_splits(&mut conn, root, call.session().is_some()).await?;
     let profile = profile.ok_or_else(|| Fault::not_found("profile", root.to_string()))?;
     let members = customers::members(&mut conn, root).await?;
     drop(conn);
@@ -46,8 +49,10 @@ enum Step {
     Assertions(Uuid),
     Consents(Timestamp, Uuid),
     Interactions(Timestamp, Uuid),
-    /// The orders of the members from that one on; those that were sent.
+    /// The orders of the members from that one on, each with its returns; those that were sent.
     Orders(usize, Option<Box<Streaming<ExportOrdersResponse>>>, HashSet<String>),
+    /// Orders that only their session makes the customer's.
+    Guests(VecDeque<String>),
     Carts(VecDeque<String>),
     End,
 }
@@ -104,6 +109,16 @@ impl Export {
                 last.unwrap_or(Step::Orders(0, None, HashSet::new()))
             }
             Step::Orders(member, reading, sent) => self.orders(member, reading, sent).await?,
+            Step::Guests(mut left) => match left.pop_front() {
+                Some(order_id) => {
+                    self.guests(order_id).await?;
+                    Step::Guests(left)
+                }
+                None => {
+                    let mut conn = self.app.db.read().await?;
+                    Step::Carts(view::cart_ids(&mut conn, &self.members).await?.into())
+                }
+            },
             Step::Carts(mut left) => match left.pop_front() {
                 Some(cart_id) => {
                     self.cart(cart_id).await?;
@@ -125,7 +140,8 @@ impl Export {
     ) -> Result<Step, Error> {
         let Some(profile) = self.members.get(member) else {
             let mut conn = self.app.db.read().await?;
-            return Ok(Step::Carts(view::cart_ids(&mut conn, &self.members).await?.into()));
+            let known = view::order_ids(&mut conn, &self.members).await?;
+            return Ok(Step::Guests(known.into_iter().filter(|id| !sent.contains(id)).collect()));
         };
         let mut reading = match reading {
             Some(reading) => reading,
@@ -139,12 +155,46 @@ impl Export {
         match reading.message().await.map_err(Fault::upstream)? {
             Some(ExportOrdersResponse { order: Some(order) }) => {
                 if sent.insert(order.order_id.clone()) {
-                    self.ready.push_back(Part::OrderJson(json(&order)?));
+                    self.order(&order).await?;
                 }
                 Ok(Step::Orders(member, Some(reading), sent))
             }
             Some(ExportOrdersResponse { order: None }) => Ok(Step::Orders(member, Some(reading), sent)),
             None => Ok(Step::Orders(member + 1, None, sent)),
+        }
+    }
+
+    /// An order that a guest placed who turned out to be the customer, if it is still there.
+    async fn guests(&mut self, order_id: String) -> Result<(), Error> {
+        let mut orders = OrderServiceClient::new(self.app.links.to("orders", &Call::system(crate::NAME)));
+        match orders.get_order(GetOrderRequest { key: Some(Key::OrderId(order_id)) }).await {
+            Ok(reply) => match reply.into_inner().order {
+                Some(order) => self.order(&order).await,
+                None => Ok(()),
+            },
+            Err(status) if status.code() == Code::NotFound => Ok(()),
+            Err(status) => Err(Fault::upstream(status).into()),
+        }
+    }
+
+    /// An order, and what came back of it.
+    async fn order(&mut self, order: &Order) -> Result<(), Error> {
+        self.ready.push_back(Part::OrderJson(json(order)?));
+        if order.groups.is_empty() {
+            // Nothing of it was ever to be handed over.
+            return Ok(());
+        }
+        let mut request = ListReturnsRequest { order_id: order.order_id.clone(), page_size: 100, ..Default::default() };
+        loop {
+            let mut returns = ReturnServiceClient::new(self.app.links.to("orders", &Call::system(crate::NAME)));
+            let page = returns.list_returns(request.clone()).await.map_err(Fault::upstream)?.into_inner();
+            for found in &page.returns {
+                self.ready.push_back(Part::ReturnJson(json(found)?));
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(());
+            }
+            request.page_token = page.next_page_token;
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn run(
 ) -> Result<Response<GetCustomerViewResponse>, Error> {
     let mut conn = app.db.read().await?;
     let root = customer(&mut conn, &call, &request.profile_id).await?;
-    let profile = fold::whole(&mut conn, root, false).await?;
+    let profile = fold::with_splits(&mut conn, root, false).await?;
     let profile = profile.ok_or_else(|| Fault::not_found("profile", root.to_string()))?;
     let members = customers::members(&mut conn, root).await?;
     let newest = (Timestamp::from_micros(i64::MAX), Uuid::max());

@@ -5,7 +5,7 @@ use omnimesh_proto::profiles::v1::{GetProfileRequest, GetProfileResponse};
 use tonic::Response;
 
 use super::{App, customer};
-use crate::{error::Error, identity::fold::whole};
+use crate::{error::Error, identity::fold::with_splits};
 
 pub(super) async fn run(
     app: &App,
@@ -14,6 +14,6 @@ pub(super) async fn run(
 ) -> Result<Response<GetProfileResponse>, Error> {
     let mut conn = app.db.read().await?;
     let root = customer(&mut conn, &call, &request.profile_id).await?;
-    let profile = whole(&mut conn, root, call.session().is_some()).await?;
+    let profile = with_splits(&mut conn, root, call.session().is_some()).await?;
     Ok(Response::new(GetProfileResponse { profile }))
 }

@@ -15,7 +15,7 @@ use super::{App, customer};
 use crate::{
     error::Error,
     identity::{
-        fold::whole,
+        fold::with_splits,
         join::{self, Edge},
         settle, suggestions,
     },
@@ -40,7 +40,7 @@ pub(super) async fn run(
         }
         let edge = Edge { profile: one, other, kind: MergeKind::Manual, terms: "[]".to_owned(), reason: reason.clone() };
         let (root, merge) = merge(app, &mut tx, &call, edge, request.override_veto).await?;
-        let profile = whole(&mut tx, root, false).await?;
+        let profile = with_splits(&mut tx, root, false).await?;
         let merge_id = merge.map(|merge| merge.to_string()).unwrap_or_default();
         Ok(MergeProfilesResponse { profile, merge_id })
     });

@@ -13,7 +13,7 @@ use super::{App, customer};
 use crate::{
     error::Error,
     identity::{
-        fold::whole,
+        fold::with_splits,
         settle,
         split::{Leaving, split},
     },
@@ -56,9 +56,9 @@ pub(super) async fn run(
         };
         let mut split_profiles = Vec::new();
         for left in parted.left {
-            split_profiles.extend(whole(&mut tx, left, false).await?);
+            split_profiles.extend(with_splits(&mut tx, left, false).await?);
         }
-        Ok(SplitProfileResponse { profile: whole(&mut tx, parted.stayed, false).await?, split_profiles })
+        Ok(SplitProfileResponse { profile: with_splits(&mut tx, parted.stayed, false).await?, split_profiles })
     });
     Ok(reply?.into_response())
 }

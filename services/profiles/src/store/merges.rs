@@ -17,6 +17,10 @@ typed_id!(
     /// A merge's id.
     MergeId, "merge");
 
+typed_id!(
+    /// A split's id: that of its parting.
+    SplitId, "split");
+
 omnimesh_kit::statements! {
     /// A new merge.
     MERGE_INSERT = "INSERT INTO merges (id, profile_id, other_id, kind, terms, reason, actor, created_at) \
@@ -57,6 +61,25 @@ omnimesh_kit::statements! {
             CROSS JOIN partings AS x ON x.profile_id = a.profile_id \
             CROSS JOIN partings AS y ON y.parting_id = x.parting_id AND y.side <> x.side \
             JOIN own AS b ON b.profile_id = y.profile_id WHERE a.root_id <> b.root_id LIMIT 10000",
+    };
+    /// A parting that somebody asked for.
+    SPLIT_INSERT = "INSERT INTO splits (id, reason, actor, created_at) VALUES ($1, $2, $3, $4)";
+    /// The splits that profiles were part of, oldest first, with everybody on their sides: 1 stayed, 2 left.
+    SPLITS = {
+        postgres: "SELECT s.id, s.reason, s.actor, s.created_at, p.profile_id, p.side FROM splits AS s \
+            JOIN partings AS p ON p.parting_id = s.id \
+            WHERE s.id IN (SELECT parting_id FROM partings WHERE profile_id = ANY($1)) \
+            ORDER BY s.created_at, s.id, p.profile_id LIMIT 10000",
+        sqlite: "SELECT s.id, s.reason, s.actor, s.created_at, p.profile_id, p.side FROM splits AS s \
+            JOIN partings AS p ON p.parting_id = s.id WHERE s.id IN (SELECT parting_id FROM partings \
+                WHERE profile_id IN (SELECT unhex(value) FROM json_each($1))) \
+            ORDER BY s.created_at, s.id, p.profile_id LIMIT 10000",
+    };
+    /// Forgets why they were parted.
+    SPLITS_FORGET = {
+        postgres: "UPDATE splits SET reason = '' WHERE id IN (SELECT parting_id FROM partings WHERE profile_id = ANY($1))",
+        sqlite: "UPDATE splits SET reason = '' WHERE id IN (SELECT parting_id FROM partings \
+            WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)))",
     };
     /// Forgets why profiles were joined.
     MERGES_FORGET = {
@@ -134,14 +157,50 @@ pub(crate) async fn part(conn: &mut Conn, parting: Uuid, sides: [Vec<Uuid>; 2]) 
     Ok(())
 }
 
+/// Parts two groups of profiles for ever because somebody asked for it: those who stay, and those who leave.
+pub(crate) async fn split(
+    conn: &mut Conn,
+    sides: [Vec<Uuid>; 2],
+    (reason, actor): (&str, &Actor),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let id = SplitId::new(now);
+    conn.execute(SPLIT_INSERT, args![id.0, reason, actor.encode_to_vec(), now]).await?;
+    part(conn, id.0, sides).await
+}
+
+/// The splits that profiles were part of, oldest first.
+pub(crate) async fn splits(conn: &mut Conn, members: Vec<Uuid>) -> Result<Vec<proto::Split>, Error> {
+    let mut splits: Vec<proto::Split> = Vec::new();
+    for row in conn.fetch_all(SPLITS, args![members]).await? {
+        let split_id = SplitId(row.get("id")?).to_string();
+        if splits.last().is_none_or(|last| last.split_id != split_id) {
+            splits.push(proto::Split {
+                split_id,
+                reason: row.get("reason")?,
+                actor: Some(Actor::decode(row.get::<Vec<u8>>("actor")?.as_slice()).unwrap_or_default()),
+                create_time: Some(row.get::<Timestamp>("created_at")?.to_proto()),
+                ..proto::Split::default()
+            });
+        }
+        let (profile, side) = (ProfileId(row.get("profile_id")?).to_string(), row.get::<i64>("side")?);
+        if let Some(split) = splits.last_mut() {
+            let ids = if side == 1 { &mut split.stayed_profile_ids } else { &mut split.left_profile_ids };
+            ids.push(profile);
+        }
+    }
+    Ok(splits)
+}
+
 /// Which of these customers, by their roots, are kept apart: each pair both ways.
 pub(crate) async fn apart(conn: &mut Conn, roots: Vec<Uuid>) -> Result<Vec<(ProfileId, ProfileId)>, Error> {
     let rows = conn.fetch_all(APART, args![roots]).await?;
     rows.iter().map(|row| Ok((ProfileId(row.get("one")?), ProfileId(row.get("other")?)))).collect()
 }
 
-/// Forgets why profiles were joined. That they were stays, so that the customer stays one.
+/// Forgets why profiles were joined and parted. That they were stays, so that the customer stays one.
 pub(crate) async fn erase(conn: &mut Conn, profiles: Vec<Uuid>) -> Result<(), Error> {
+    conn.execute(SPLITS_FORGET, args![profiles.clone()]).await?;
     conn.execute(MERGES_FORGET, args![profiles]).await.map(drop)
 }
 

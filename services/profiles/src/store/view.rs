@@ -45,6 +45,12 @@ omnimesh_kit::statements! {
         sqlite: "SELECT body FROM view_orders WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) AND open = $2 \
             ORDER BY placed_at DESC, order_id DESC LIMIT $3",
     };
+    /// The ids of all their orders that were heard of.
+    ORDER_IDS = {
+        postgres: "SELECT order_id FROM view_orders WHERE profile_id = ANY($1) ORDER BY order_id LIMIT 100000",
+        sqlite: "SELECT order_id FROM view_orders WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) \
+            ORDER BY order_id LIMIT 100000",
+    };
     /// Whose an order of that number is.
     ORDER_NUMBER = "SELECT profile_id FROM view_orders WHERE number = $1 AND profile_id IS NOT NULL LIMIT 20";
     /// Gives the carts of a session to whoever held it in that time, but for those that say themselves whose they are.
@@ -98,6 +104,12 @@ pub(crate) async fn carts(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec
 pub(crate) async fn cart_ids(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<String>, Error> {
     let rows = conn.fetch_all(CART_IDS, args![super::uuids(profiles), goes_on()]).await?;
     rows.iter().map(|row| row.get("cart_id")).collect()
+}
+
+/// The ids of the orders of some profiles that were heard of, those of their sessions too.
+pub(crate) async fn order_ids(conn: &mut Conn, profiles: &[ProfileId]) -> Result<Vec<String>, Error> {
+    let rows = conn.fetch_all(ORDER_IDS, args![super::uuids(profiles)]).await?;
+    rows.iter().map(|row| row.get("order_id")).collect()
 }
 
 /// An order as it stands, unless something newer is known.

@@ -8,12 +8,16 @@ use omnimesh_kit::{auth::SessionLevel, call::Call, ids::ProfileId};
 use omnimesh_proto::{
     carts::v1::{Cart, CartChanged, CartState, CartSummary, GetCartResponse},
     common::v1::{Channel, Contact, contact::Value},
-    orders::v1::{ExportOrdersResponse, Order},
+    orders::v1::{
+        ExportOrdersResponse, FulfillmentGroup, GetOrderResponse, ListReturnsRequest, ListReturnsResponse, Order,
+        OrderPlaced, OrderSummary, Return,
+    },
     profiles::v1::{
         CheckConsentRequest, Consent, ConsentChannel, ConsentDecision, ConsentPurpose, ConsentReason,
         EraseProfileRequest, ExportProfileRequest, GetCustomerViewRequest, IdentifierType, InteractionKind,
         ListConsentsRequest, RecordConsentRequest, RecordInteractionRequest, export_profile_response::Part,
     },
+    sessions::v1::SessionIdentified,
 };
 use prost::Message;
 use tonic::Status;
@@ -40,15 +44,39 @@ fn answer(messages: &[Vec<u8>]) -> axum::http::Response<Body> {
     axum::http::Response::builder().header("content-type", "application/grpc").body(body).unwrap()
 }
 
+/// The returns of the order, on two pages.
+async fn returns(request: axum::body::Bytes) -> axum::http::Response<Body> {
+    let request = ListReturnsRequest::decode(request.slice(5..)).unwrap();
+    assert_eq!(request.order_id, "order_1", "nothing comes back of an order without goods");
+    let (id, next) = if request.page_token.is_empty() { ("return_1", "more") } else { ("return_2", "") };
+    let found = Return { return_id: id.to_owned(), order_id: request.order_id, ..Return::default() };
+    answer(&[ListReturnsResponse { returns: vec![found], next_page_token: next.to_owned() }.encode_to_vec()])
+}
+
 impl World {
     fn stand_in(&self) {
-        let order = Order { order_id: "order_1".to_owned(), number: "TR-1".to_owned(), ..Order::default() };
+        let group = FulfillmentGroup { group_id: "group_1".to_owned(), ..FulfillmentGroup::default() };
+        let order = Order {
+            order_id: "order_1".to_owned(),
+            number: "TR-1".to_owned(),
+            groups: vec![group],
+            ..Order::default()
+        };
+        // One that a guest placed: no profile stands in it.
+        let guests = Order { order_id: "order_2".to_owned(), ..Order::default() };
+        let guests = GetOrderResponse { order: Some(guests) }.encode_to_vec();
         let exported = ExportOrdersResponse { order: Some(order) }.encode_to_vec();
         // The same order for every profile of the customer, as an order book that knows they are one answers.
         let orders = Router::new().route(
             "/omnimesh.orders.v1.OrderService/ExportOrders",
             post(async move || answer(std::slice::from_ref(&exported))),
         );
+        let orders = orders
+            .route(
+                "/omnimesh.orders.v1.OrderService/GetOrder",
+                post(async move || answer(std::slice::from_ref(&guests))),
+            )
+            .route("/omnimesh.orders.v1.ReturnService/ListReturns", post(returns));
         self.register("orders", orders.into());
         let cart = GetCartResponse { cart: Some(Cart { cart_id: "cart_1".to_owned(), ..Cart::default() }) };
         let cart = cart.encode_to_vec();
@@ -99,6 +127,22 @@ impl World {
             ..Default::default()
         };
         hear(self, &event("carts", 1, "", &CartChanged { cart_id: "cart_1".to_owned(), cart: Some(cart) })).await;
+        // Two orders that were heard of: her own, and one from before she said who she is.
+        let placed = |id: &str, profile: &str| {
+            let summary = OrderSummary {
+                order_id: id.to_owned(),
+                version: 1,
+                profile_id: profile.to_owned(),
+                session_id: "session_a".to_owned(),
+                ..OrderSummary::default()
+            };
+            OrderPlaced { order_id: id.to_owned(), order: Some(summary), ..OrderPlaced::default() }
+        };
+        hear(self, &event("orders", 2, "session_a", &placed("order_2", ""))).await;
+        hear(self, &event("orders", 3, "session_a", &placed("order_1", &ada.to_string()))).await;
+        let (session_id, profile_id) = ("session_a".to_owned(), ada.to_string());
+        let identified = SessionIdentified { session_id, profile_id, ..SessionIdentified::default() };
+        hear(self, &event("sessions", 4, "session_a", &identified)).await;
         (ada, bob)
     }
 
@@ -128,7 +172,12 @@ async fn an_export_has_everything_once() {
         assert_eq!(count(|part| matches!(part, Part::Interaction(one) if one.summary == "canary-summary")), 1);
         let orders: Vec<_> =
             parts.iter().filter_map(|part| if let Part::OrderJson(json) = part { Some(json) } else { None }).collect();
-        assert_eq!(orders, [r#"{"orderId":"order_1","number":"TR-1"}"#]);
+        let first = r#"{"orderId":"order_1","number":"TR-1","groups":[{"groupId":"group_1"}]}"#;
+        assert_eq!(orders, [first, r#"{"orderId":"order_2"}"#]);
+        let back: Vec<_> =
+            parts.iter().filter_map(|part| if let Part::ReturnJson(json) = part { Some(json) } else { None }).collect();
+        let both = ["return_1", "return_2"].map(|id| format!(r#"{{"returnId":"{id}","orderId":"order_1"}}"#));
+        assert_eq!(back, both.iter().collect::<Vec<_>>());
         let carts: Vec<_> =
             parts.iter().filter_map(|part| if let Part::CartJson(json) = part { Some(json) } else { None }).collect();
         assert_eq!(carts, [r#"{"cartId":"cart_1"}"#]);

@@ -392,3 +392,56 @@ async fn one_customers_timelines_are_one_until_they_part() {
         assert_eq!(filed, [bob.to_string()]);
     }
 }
+
+#[tokio::test]
+async fn what_a_guest_did_at_a_kiosk_is_whose_goes_on_from_it() {
+    use Kind::{CartLineAdded, HandedOver, Identified, SessionStarted};
+    let (ada, bob) = (profile(1), profile(2));
+    let handed = |change: &dyn Fn(&mut HandoffClaimed)| {
+        let mut claimed = HandoffClaimed {
+            handoff_id: "handoff_1".to_owned(),
+            source_session_id: SESSION.to_owned(),
+            session_id: "session_b".to_owned(),
+            source_ended: true,
+            ..Default::default()
+        };
+        change(&mut claimed);
+        event("sessions", 2, "session_b", &claimed)
+    };
+    let phone = |at: i64, profile: ProfileId| {
+        let (session_id, profile_id) = ("session_b".to_owned(), profile.to_string());
+        event("sessions", at, "session_b", &SessionIdentified { session_id, profile_id, ..Default::default() })
+    };
+    let events = [started(0), added(1), handed(&|_| ()), phone(4, ada), phone(6, bob)];
+    // Whatever is heard first: sessions and carts are two producers, and hand-over and session two aggregates.
+    for order in [[0, 1, 2, 3, 4], [2, 0, 3, 4, 1], [3, 4, 2, 1, 0], [1, 3, 0, 4, 2], [0, 3, 1, 2, 4]] {
+        for world in peopled().await {
+            for index in order {
+                hear(&world, &events[index]).await;
+                hear(&world, &events[index]).await;
+            }
+            assert_eq!(kinds(&world, ada).await, [Identified, HandedOver, CartLineAdded, SessionStarted], "{order:?}");
+            assert_eq!(kinds(&world, bob).await, [Identified], "whoever comes after, {order:?}");
+        }
+    }
+    // A session that goes on by itself, an associate's, and one that was somebody's already: each keeps what it did.
+    let others: [&dyn Fn(&mut HandoffClaimed); 3] =
+        [&|claimed| claimed.source_ended = false, &|claimed| claimed.claimed_by_associate = true, &|claimed| {
+            claimed.profile_id = bob.to_string()
+        }];
+    for change in others {
+        for world in peopled().await {
+            for event in [started(0), added(1), handed(change), phone(4, ada)] {
+                hear(&world, &event).await;
+            }
+            assert!(!kinds(&world, ada).await.contains(&CartLineAdded));
+        }
+    }
+    // Had it been identified itself, it is whose it was.
+    for world in peopled().await {
+        for event in [added(0), identified(1, bob), handed(&|_| ()), phone(4, ada)] {
+            hear(&world, &event).await;
+        }
+        assert_eq!(kinds(&world, bob).await, [Identified, CartLineAdded]);
+    }
+}

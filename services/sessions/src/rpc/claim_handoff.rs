@@ -6,12 +6,12 @@ use omnimesh_kit::{
     auth::{LinkedScope, SessionLevel},
     call::Call,
     error::Fault,
+    idempotency::{Once, Reply},
     ids::SessionId,
     locale::Locale,
-    outbox,
+    once, outbox,
     ratelimit::{Decision, Limit},
     session::SessionToken,
-    transaction,
     validate::Violations,
 };
 use omnimesh_proto::{
@@ -58,6 +58,7 @@ pub(super) async fn run(
     call: Call,
     request: ClaimHandoffRequest,
 ) -> Result<Response<ClaimHandoffResponse>, Error> {
+    let once = Once::new(&call, "sessions.v1.HandoffService/ClaimHandoff", &request.request_id, &request)?;
     let mut v = Violations::new();
     let shown = match &request.proof {
         Some(Proof::Code(text)) => v.required("code", typed_code(text).map(Shown::Code)),
@@ -69,16 +70,20 @@ pub(super) async fn run(
     let claimer = Claimer::of(&call, &request, &mut v)?;
     let (shown, device, locale, claimer) = v.finish_with((shown, device, locale, claimer))?;
     let plan = Plan { shown, claimer, device, locale: locale.map(|locale| locale.to_string()) };
+    // Before the limits: a repeated request must not fail on its own effect.
+    if let Some(message) = once.stored::<ClaimHandoffResponse, Error>(&app.deps.db).await? {
+        return Ok(Reply { message, replayed: true }.into_response());
+    }
     // The offer is used up and its session made, or neither: a caller who hangs up must not cut this.
     let task = {
         let app = app.clone();
-        async move { counted(&app, &call, &plan).await }
+        async move { counted(&app, &call, &once, &plan).await }
     };
-    Ok(Response::new(app.deps.lifecycle.finish(task).await?))
+    Ok(app.deps.lifecycle.finish(task).await?.into_response())
 }
 
 /// Claims, and counts it if it fails. Each try is paid for before it is made, so that many at once are no more than the limit.
-async fn counted(app: &App, call: &Call, plan: &Plan) -> Result<ClaimHandoffResponse, Error> {
+async fn counted(app: &App, call: &Call, once: &Once, plan: &Plan) -> Result<Reply<ClaimHandoffResponse>, Error> {
     let key =
         |parts: &[&[u8]]| format!("claims:{}", URL_SAFE_NO_PAD.encode(app.deps.secrets.mac("handoff-claimer", parts)));
     let mut budgets = vec![(key(&plan.claimer.key()), app.settings.claim_failures_per_claimer)];
@@ -95,7 +100,7 @@ async fn counted(app: &App, call: &Call, plan: &Plan) -> Result<ClaimHandoffResp
     }
     let mut claimed = Err(Error::SessionChanged);
     for _ in 0..TRIES {
-        claimed = claim(app, call, plan).await;
+        claimed = claim(app, call, once, plan).await;
         if !matches!(claimed, Err(Error::SessionChanged)) {
             break;
         }
@@ -114,7 +119,7 @@ async fn give_back(app: &App, budgets: &[(String, Limit)]) {
     }
 }
 
-async fn claim(app: &App, call: &Call, plan: &Plan) -> Result<ClaimHandoffResponse, Error> {
+async fn claim(app: &App, call: &Call, once: &Once, plan: &Plan) -> Result<Reply<ClaimHandoffResponse>, Error> {
     let found = {
         let mut conn = app.deps.db.read().await?;
         match &plan.shown {
@@ -137,7 +142,9 @@ async fn claim(app: &App, call: &Call, plan: &Plan) -> Result<ClaimHandoffRespon
 
     let now = app.now();
     let token = SessionToken::generate(SessionId::new(now));
-    let (session, handoff, ended) = transaction!(app.deps.db, tx => {
+    let (mut made, mut ended) = (None, None);
+    // A claim that is repeated while the first one runs finds the offer used up, and then the reply.
+    let reply = once!(app.deps.db, once, tx => {
         let claim = Claim {
             at: now,
             session: token.session_id(),
@@ -164,23 +171,28 @@ async fn claim(app: &App, call: &Call, plan: &Plan) -> Result<ClaimHandoffRespon
             profile_id: source.profile.map(|profile| profile.to_string()).unwrap_or_default(),
             channel: session.channel,
             claimed_by_associate: plan.claimer.associate.is_some(),
+            source_ended: source.forgets(),
         };
         outbox::append(&mut tx, &call, &event.handoff_id, 1, &event).await?;
         // The customer leaves the kiosk with it.
-        let ended = if source.forgets() { Some(endings::end(&mut tx, &source, &call, now).await?) } else { None };
-        Ok::<_, Error>((session, handoff, ended))
-    })?;
-    app.publish(None, &session).await;
-    if let Some(version) = ended {
-        app.end_live(handoff.source, version).await;
+        ended = if source.forgets() { Some(endings::end(&mut tx, &source, &call, now).await?) } else { None };
+        let profile = handoff.profile.filter(|_| session.assisted_by.is_some());
+        let response = ClaimHandoffResponse {
+            session: Some(session.to_proto()),
+            token: token.reveal().to_owned(),
+            handoff: Some(handoff.to_proto(now)),
+            profile_id: profile.map(|profile| profile.to_string()).unwrap_or_default(),
+        };
+        made = Some(session);
+        Ok::<_, Error>(response)
+    }, stored = |reply| ClaimHandoffResponse { token: String::new(), ..reply.clone() })?;
+    if let Some(session) = made.filter(|_| !reply.replayed) {
+        app.publish(None, &session).await;
+        if let Some(version) = ended {
+            app.end_live(handoff.source, version).await;
+        }
     }
-    let profile = handoff.profile.filter(|_| session.assisted_by.is_some());
-    Ok(ClaimHandoffResponse {
-        session: Some(session.to_proto()),
-        token: token.reveal().to_owned(),
-        handoff: Some(handoff.to_proto(now)),
-        profile_id: profile.map(|profile| profile.to_string()).unwrap_or_default(),
-    })
+    Ok(reply)
 }
 
 impl Plan {
@@ -198,7 +210,12 @@ impl Plan {
             level: SessionLevel::Linked,
             profile: None,
             cart: source.cart.clone(),
-            linked: Some(LinkedScope { cart: source.cart.clone(), owner: source.profile, edit: handoff.edit }),
+            linked: Some(LinkedScope {
+                cart: source.cart.clone(),
+                owner: source.profile,
+                edit: handoff.edit,
+                source: Some(source.id),
+            }),
             assisted_by: associate,
             journey: source.journey,
             location: self.claimer.location.clone(),

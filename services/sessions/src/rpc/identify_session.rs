@@ -110,7 +110,8 @@ async fn identify(
     let before = session_to_identify(app, call, id).await?;
     let proved = prove(app, call, id, proof).await?;
     let profile = resolve(app, call, proved.identifier).await?;
-    let cart = claim(app, call, &before, profile).await?;
+    let handed = handed_cart(app, &before).await?;
+    let cart = claim(app, call, &before, handed.as_deref(), profile).await?;
 
     let now = app.now();
     // Staff's scan raises the session that the device goes on with: its token stays.
@@ -143,7 +144,7 @@ async fn identify(
             Err(Error::CodeOver)?;
         }
         outbox::append(&mut tx, &envelope, &event.session_id, after.events, &event).await?;
-        cut = cut_off(&mut tx, call, &before, profile, now).await?;
+        cut = cut_off(&mut tx, call, &before, handed.as_deref(), profile, now).await?;
         Ok::<_, Error>(response.clone())
     }, stored = |reply| IdentifySessionResponse { token: String::new(), ..reply.clone() })?;
     if !reply.replayed {
@@ -253,29 +254,42 @@ async fn cut_off(
     tx: &mut Tx,
     call: &Call,
     before: &Session,
+    handed: Option<&str>,
     profile: ProfileId,
     now: Timestamp,
 ) -> Result<Vec<(SessionId, i64)>, Error> {
     store::handoffs::revoke_of_others(tx, before.id, profile, now).await?;
-    let cart = handed_cart(before);
     let mut cut = Vec::new();
-    for session in store::sessions::handed_over_as_others(tx, before.id, profile, cart.as_deref()).await? {
+    for session in store::sessions::handed_over_as_others(tx, before.id, profile, handed).await? {
         cut.push((session.id, endings::end(tx, &session, call, now).await?));
     }
     Ok(cut)
 }
 
-/// The cart that identification takes along from a hand-over: a guest's that may be changed. A customer's stays hers.
-fn handed_cart(session: &Session) -> Option<String> {
-    session.linked.as_ref().filter(|scope| scope.edit && scope.owner.is_none()).and_then(|scope| scope.cart.clone())
+/// The cart that identification takes along from a hand-over: a guest's that may be changed, and where there was none yet, the one
+/// that was begun since. A customer's stays hers.
+async fn handed_cart(app: &App, session: &Session) -> Result<Option<String>, Error> {
+    let Some(scope) = session.linked.as_ref().filter(|scope| scope.edit && scope.owner.is_none()) else {
+        return Ok(None);
+    };
+    let Some(source) = scope.guest() else { return Ok(scope.cart.clone()) };
+    let source = store::sessions::by_id(&mut app.deps.db.read().await?, source).await?;
+    let begun = source.filter(|source| source.profile.is_none()).and_then(|source| source.cart);
+    Ok(begun.or_else(|| session.cart.clone()))
 }
 
 /// The cart to go on with: never one of somebody whom the session belonged to before.
-async fn claim(app: &App, call: &Call, before: &Session, profile: ProfileId) -> Result<Option<String>, Error> {
+async fn claim(
+    app: &App,
+    call: &Call,
+    before: &Session,
+    handed: Option<&str>,
+    profile: ProfileId,
+) -> Result<Option<String>, Error> {
     let request = ClaimCartRequest {
         session_id: before.id.to_string(),
         profile_id: profile.to_string(),
-        handed_cart_id: handed_cart(before).unwrap_or_default(),
+        handed_cart_id: handed.unwrap_or_default().to_owned(),
     };
     let mut carts = CartServiceClient::new(app.deps.links.to("carts", call).idempotent());
     let claimed = carts.claim_cart(request).await.map_err(Fault::upstream)?.into_inner();

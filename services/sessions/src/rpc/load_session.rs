@@ -26,9 +26,11 @@ pub(super) async fn run(
     // Should it change at this very moment, the newer version stands: the store compares versions.
     app.deps.sessions.put(&session.live(app.now())).await?;
     let linked = session.linked.clone();
+    let linked_source = linked.as_ref().and_then(|scope| scope.source);
     let linked_profile_id = linked.as_ref().and_then(|scope| scope.owner).map(|owner| owner.to_string());
     Ok(Response::new(LoadSessionResponse {
         session: Some(session.to_proto()),
+        linked_source_session_id: linked_source.map(|source| source.to_string()).unwrap_or_default(),
         linked_cart_id: linked.and_then(|scope| scope.cart).unwrap_or_default(),
         linked_profile_id: linked_profile_id.unwrap_or_default(),
     }))

@@ -18,30 +18,31 @@ omnimesh_kit::statements! {
     /// A new session.
     INSERT = "INSERT INTO sessions (id, token_hash, channel, device, locale, level, profile_id, cart_id, linked_edit, \
         linked_cart_id, linked_owner_id, assisted_by, journey_id, location_id, started_at, expires_at, idle_seconds, \
-        ended_at, version, events) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+        ended_at, version, events, linked_source_id) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
     /// One session.
     BY_ID = "SELECT id, token_hash, channel, device, locale, level, profile_id, cart_id, linked_edit, linked_cart_id, \
         linked_owner_id, assisted_by, journey_id, location_id, started_at, expires_at, idle_seconds, ended_at, version, \
-        events FROM sessions WHERE id = $1";
+        events, linked_source_id FROM sessions WHERE id = $1";
     /// What changes in a session, if it has the version before.
     UPDATE = "UPDATE sessions SET token_hash = $3, level = $4, profile_id = $5, cart_id = $6, ended_at = $7, \
-        version = $8, events = $9, linked_edit = $10, linked_cart_id = $11, linked_owner_id = $12 \
+        version = $8, events = $9, linked_edit = $10, linked_cart_id = $11, linked_owner_id = $12, \
+        linked_source_id = $13 \
         WHERE id = $1 AND version = $2";
     /// Sessions to which another session, or a cart, was handed over as somebody else's than a profile's.
     HANDED_OVER_AS_OTHERS = "SELECT id, token_hash, channel, device, locale, level, profile_id, cart_id, linked_edit, \
         linked_cart_id, linked_owner_id, assisted_by, journey_id, location_id, started_at, expires_at, idle_seconds, \
-        ended_at, version, events FROM sessions WHERE level = 'linked' AND ended_at IS NULL AND id <> $1 \
+        ended_at, version, events, linked_source_id FROM sessions WHERE level = 'linked' AND ended_at IS NULL AND id <> $1 \
         AND linked_owner_id IS DISTINCT FROM $2 AND (linked_cart_id = $3 \
             OR id IN (SELECT claim_session_id FROM handoffs WHERE source_session_id = $1)) ORDER BY id";
     /// Every session of some profiles, and those to which theirs were handed over.
     OF_PROFILES = {
         postgres: "SELECT id, token_hash, channel, device, locale, level, profile_id, cart_id, linked_edit, \
             linked_cart_id, linked_owner_id, assisted_by, journey_id, location_id, started_at, expires_at, idle_seconds, \
-            ended_at, version, events FROM sessions WHERE profile_id = ANY($1) OR linked_owner_id = ANY($1) ORDER BY id",
+            ended_at, version, events, linked_source_id FROM sessions WHERE profile_id = ANY($1) OR linked_owner_id = ANY($1) ORDER BY id",
         sqlite: "SELECT id, token_hash, channel, device, locale, level, profile_id, cart_id, linked_edit, \
             linked_cart_id, linked_owner_id, assisted_by, journey_id, location_id, started_at, expires_at, idle_seconds, \
-            ended_at, version, events FROM sessions WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) \
+            ended_at, version, events, linked_source_id FROM sessions WHERE profile_id IN (SELECT unhex(value) FROM json_each($1)) \
             OR linked_owner_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id",
     };
     /// Forgets a session, with its verifications and what it offered.
@@ -74,6 +75,7 @@ pub(crate) async fn insert(conn: &mut Conn, session: &Session) -> Result<(), Err
         session.ended_at,
         session.version,
         session.events,
+        linked.and_then(|scope| scope.source).map(|source| source.0),
     ];
     conn.execute(INSERT, values).await.map(drop)
 }
@@ -99,6 +101,7 @@ pub(crate) async fn update(conn: &mut Conn, session: &Session) -> Result<bool, E
         linked.map(|scope| scope.edit),
         linked.and_then(|scope| scope.cart.clone()),
         linked.and_then(|scope| scope.owner).map(|owner| owner.0),
+        linked.and_then(|scope| scope.source).map(|source| source.0),
     ];
     Ok(conn.execute(UPDATE, values).await? == 1)
 }
@@ -158,7 +161,8 @@ fn session_of(row: &Row) -> Result<Session, Error> {
 fn linked_of(row: &Row) -> Result<Option<LinkedScope>, Error> {
     let Some(edit) = row.get::<Option<bool>>("linked_edit")? else { return Ok(None) };
     let owner = row.get::<Option<Uuid>>("linked_owner_id")?.map(ProfileId);
-    Ok(Some(LinkedScope { cart: row.get("linked_cart_id")?, owner, edit }))
+    let source = row.get::<Option<Uuid>>("linked_source_id")?.map(SessionId);
+    Ok(Some(LinkedScope { cart: row.get("linked_cart_id")?, owner, edit, source }))
 }
 
 const LEVELS: [(SessionLevel, &str); 3] =

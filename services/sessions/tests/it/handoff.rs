@@ -72,7 +72,8 @@ async fn the_phone_goes_on_where_the_kiosk_was() {
         );
         assert_ne!(session.session_id, kiosk.session.session_id);
         let identity = phone.call().session().unwrap();
-        let linked = LinkedScope { cart: Some("cart_kiosk".to_owned()), owner: None, edit: true };
+        let source = kiosk.session.session_id.parse().ok();
+        let linked = LinkedScope { cart: Some("cart_kiosk".to_owned()), owner: None, edit: true, source };
         assert_eq!((identity.level, identity.profile, identity.linked.clone()), (Level::Linked, None, Some(linked)));
         let after = claimed.handoff.unwrap();
         assert_eq!((after.state(), after.claim_channel()), (HandoffState::Claimed, Channel::App));
@@ -86,6 +87,7 @@ async fn the_phone_goes_on_where_the_kiosk_was() {
         let ids = (event.source_session_id, event.session_id.clone(), event.profile_id);
         assert_eq!(ids, (kiosk.session.session_id.clone(), session.session_id.clone(), String::new()));
         assert_eq!((event.channel, event.claimed_by_associate), (Channel::App.into(), false));
+        assert!(event.source_ended, "who goes on is who was there");
         assert_eq!(
             (envelope.session_id, envelope.journey_id),
             (session.session_id.clone(), session.journey_id.clone())
@@ -122,10 +124,12 @@ async fn the_web_sees_the_app_and_can_send_it_away() {
         assert!(world.customer(web.token.reveal()).await.is_some());
         let identity = app.call().session().unwrap();
         let owner = Some(web.session.profile_id.parse().unwrap());
-        let linked = LinkedScope { cart: Some("cart_ada".to_owned()), owner, edit: false };
+        let source = web.session.session_id.parse().ok();
+        let linked = LinkedScope { cart: Some("cart_ada".to_owned()), owner, edit: false, source };
         assert_eq!((identity.profile, identity.linked.clone()), (None, Some(linked)));
         assert_eq!((app.session.profile_id.as_str(), app.session.linked_scope()), ("", HandoffScope::Read));
-        assert_eq!(claimed_event(&world, &id).await.0.profile_id, web.session.profile_id);
+        let event = claimed_event(&world, &id).await.0;
+        assert_eq!((event.profile_id, event.source_ended), (web.session.profile_id.clone(), false));
 
         // A customer sees it from every session of hers, others from none.
         let other = world.identify_by_email(&world.guest().await, ADA).await;
@@ -160,8 +164,39 @@ async fn what_was_handed_over_survives_a_loss() {
             session_id: app.session.session_id.clone(),
         };
         let answer = world.as_service("gateway").load_session(request).await.unwrap().into_inner();
-        let told = (answer.linked_cart_id.as_str(), &answer.linked_profile_id);
-        assert_eq!(told, ("cart_ada", &web.session.profile_id));
+        let told = (answer.linked_cart_id.as_str(), &answer.linked_profile_id, &answer.linked_source_session_id);
+        assert_eq!(told, ("cart_ada", &web.session.profile_id, &web.session.session_id));
+    }
+}
+
+#[tokio::test]
+async fn a_cart_that_was_begun_after_the_hand_over_goes_along_too() {
+    for world in worlds().await {
+        // Begun by the one who offered, begun by the claimer at a kiosk that is gone, and begun by nobody.
+        let web = world.guest().await;
+        let app = world.linked(&anonymous(&[]), &world.offer(&web, HandoffScope::Edit).await).await;
+        let linked = app.call().session().unwrap().linked.clone().unwrap();
+        assert_eq!((linked.cart.clone(), linked.guest()), (None, web.session.session_id.parse().ok()));
+        world.attach(&web, "cart_begun").await;
+        world.identify_by_email(&app, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "cart_begun");
+
+        let kiosk = world.start(Channel::Kiosk, DeviceClass::Shared, "moda").await;
+        let phone = world.linked(&anonymous(&[]), &world.offer(&kiosk, HandoffScope::Edit).await).await;
+        world.attach(&phone, "cart_phone").await;
+        let phone = world.customer(phone.token.reveal()).await.unwrap();
+        world.identify_by_email(&phone, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "cart_phone");
+
+        let web = world.guest().await;
+        let app = world.linked(&anonymous(&[]), &world.offer(&web, HandoffScope::Edit).await).await;
+        world.identify_by_email(&app, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "");
+        // Who may only see takes nothing.
+        let reader = world.linked(&anonymous(&[]), &world.offer(&web, HandoffScope::Read).await).await;
+        world.attach(&web, "cart_later").await;
+        world.identify_by_email(&reader, ADA).await;
+        assert_eq!(world.fakes.handed().last().unwrap(), "");
     }
 }
 
@@ -301,6 +336,56 @@ async fn an_offer_is_made_once_and_its_code_shown_once() {
 }
 
 #[tokio::test]
+async fn a_claim_that_is_repeated_is_one_claim() {
+    for world in worlds().await {
+        let kiosk = world.start(Channel::Kiosk, DeviceClass::Shared, "moda").await;
+        let offer = world.offer(&kiosk, HandoffScope::Edit).await;
+        let request = ClaimHandoffRequest {
+            proof: Some(claim_handoff_request::Proof::Code(offer.code.clone())),
+            device_class: DeviceClass::Mobile.into(),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            ..ClaimHandoffRequest::default()
+        };
+        let (mine, other) = (world.guest().await, world.guest().await);
+        let claim = async |who: &Customer, request: &ClaimHandoffRequest| {
+            world.handoffs(who.call()).claim_handoff(request.clone()).await
+        };
+        let first = claim(&mine, &request).await.unwrap();
+        assert!(first.metadata().get("omnimesh-replayed").is_none());
+        let first = first.into_inner();
+        let phone = world.customer(&first.token).await.unwrap();
+        // More often than anybody may fail.
+        for _ in 0..8 {
+            let again = claim(&mine, &request).await.unwrap();
+            assert!(again.metadata().get("omnimesh-replayed").is_some());
+            let again = again.into_inner();
+            assert_eq!(again.token, "", "a secret is shown once");
+            assert_eq!((&again.session, &again.handoff), (&first.session, &first.handoff));
+        }
+        assert!(world.customer(phone.token.reveal()).await.is_some(), "the session goes on");
+        let another = ClaimHandoffRequest { locale: "de-DE".to_owned(), ..request.clone() };
+        assert_eq!(reason(claim(&mine, &another).await), "REQUEST_ID_REUSED");
+        // Nobody else has it by knowing the request.
+        assert_eq!(reason(claim(&other, &request).await), "CODE_EXPIRED");
+        let new = ClaimHandoffRequest { request_id: uuid::Uuid::new_v4().to_string(), ..request.clone() };
+        assert_eq!(reason(claim(&mine, &new).await), "CODE_EXPIRED");
+
+        // Many at once are one too: all that succeed tell of the same session, and one of them has its token.
+        let web = world.guest().await;
+        let offer = world.offer(&web, HandoffScope::Edit).await;
+        let request = ClaimHandoffRequest {
+            proof: Some(claim_handoff_request::Proof::QrToken(offer.qr_token.clone())),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            ..request
+        };
+        let all = futures::future::join_all((0..5).map(|_| claim(&mine, &request))).await;
+        let all: Vec<_> = all.into_iter().filter_map(Result::ok).map(tonic::Response::into_inner).collect();
+        assert_eq!(all.iter().filter(|claimed| !claimed.token.is_empty()).count(), 1);
+        assert!(all.iter().all(|claimed| claimed.session == all[0].session));
+    }
+}
+
+#[tokio::test]
 async fn an_offer_ends_with_its_time_and_with_its_session() {
     for world in worlds().await {
         let (web, other) = (world.guest().await, world.guest().await);
@@ -343,7 +428,7 @@ async fn a_claimer_says_where_it_stands() {
         change(&mut request);
         world.handoffs(call).claim_handoff(request).await
     };
-    let changes: [&dyn Fn(&mut ClaimHandoffRequest); 8] = [
+    let changes: [&dyn Fn(&mut ClaimHandoffRequest); 9] = [
         &|r| r.proof = None,
         &|r| r.proof = Some(claim_handoff_request::Proof::Code("AB12".to_owned())),
         &|r| r.proof = Some(claim_handoff_request::Proof::QrToken(String::new())),
@@ -352,6 +437,7 @@ async fn a_claimer_says_where_it_stands() {
         &|r| r.device_class = 0,
         &|r| r.locale = "tr_TR".to_owned(),
         &|r| r.location_id = "Moda Store".to_owned(),
+        &|r| r.request_id = "7".to_owned(),
     ];
     for (index, change) in changes.iter().enumerate() {
         assert_eq!(reason(claim(&anonymous(&[]), change).await), "INVALID_REQUEST", "{index}");

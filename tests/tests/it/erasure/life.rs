@@ -1,7 +1,10 @@
 //! What a customer does over time, and what is said about them: with canaries in all of it.
 
 use omnimesh_kit::auth::rule;
-use omnimesh_proto::{common::v1::Channel, sessions::v1::ApiKeyKind};
+use omnimesh_proto::{
+    common::v1::Channel,
+    sessions::v1::{ApiKeyKind, HandoffScope, claim_handoff_request::Proof},
+};
 use omnimesh_tests::{
     Device, Mesh,
     desk::create_key,
@@ -73,6 +76,8 @@ pub(super) async fn live(mesh: &Mesh) -> Life {
     let mut order_ids = vec![ships_and_returns(&mut told, &device, &email).await];
     order_ids.push(is_let_down(&mut told, &device).await);
     order_ids.push(bought_elsewhere(&mut told, &profile_ids[0], &email).await);
+    order_ids.push(was_a_guest(&mut told, &email).await);
+    order_ids.push(went_on_from_a_kiosk(&mut told, &email).await);
     is_talked_with(&mut told, &device, &order_ids[0], &email).await;
     fill_cart(&mut told, &device.token).await;
     Life { garden: told.garden, device, claims: told.claims, order_ids, profile_ids }
@@ -183,6 +188,27 @@ async fn ships_and_returns(told: &mut Told<'_>, device: &Device, email: &str) ->
         }
     }
     id
+}
+
+/// An order from before it was known whose the session is. Gives the order.
+async fn was_a_guest(told: &mut Told<'_>, email: &str) -> String {
+    let mut web = Device::start(told.mesh, Channel::Web).await;
+    let cart = fill_cart(told, &web.token).await;
+    let order = place(told, &web, &cart, json!({"email": "plant:email"})).await;
+    web.identify(told.mesh, email).await;
+    order["orderId"].as_str().unwrap().to_owned()
+}
+
+/// An order at a kiosk, from which the phone went on, whose owner said who they are later. Gives the order.
+async fn went_on_from_a_kiosk(told: &mut Told<'_>, email: &str) -> String {
+    let kiosk = Device::start_shared(told.mesh, Channel::Kiosk, ISTANBUL).await;
+    let cart = fill_cart(told, &kiosk.token).await;
+    let order = place(told, &kiosk, &cart, json!({"phone": "plant:phone"})).await;
+    let proof = Proof::QrToken(kiosk.offer(HandoffScope::Edit).await.qr_token);
+    let anybody = told.mesh.client(&told.mesh.publishable_key()).await;
+    let (mut phone, _) = Device::claim(&anybody, proof, Channel::App, "").await.expect("the phone goes on");
+    phone.identify(told.mesh, email).await;
+    order["orderId"].as_str().unwrap().to_owned()
 }
 
 /// An order that the store can't fulfil and the customer cancels.

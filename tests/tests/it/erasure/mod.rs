@@ -36,8 +36,6 @@ const NOT_KEPT: &[&str] = &[
     "StartVerification contact.phone",
     // Kept as a keyed hash, which tells whether it was told before.
     "RecordInteraction source_id",
-    // A parting is kept without its reason.
-    "SplitProfile reason",
 ];
 /// Places that nobody reads back: what is there before the erasure is there by mistake.
 const WRITTEN: &[&str] = &["the log", "standard output"];
@@ -221,12 +219,19 @@ async fn exports_all(life: &Life) {
             Part::Interaction(_) => "interaction",
             Part::OrderJson(_) => "order",
             Part::CartJson(_) => "cart",
+            Part::ReturnJson(_) => "return",
         });
     }
-    let all = ["assertion", "cart", "consent", "interaction", "order", "profile"];
+    let all = ["assertion", "cart", "consent", "interaction", "order", "profile", "return"];
     assert_eq!(kinds.iter().copied().collect::<Vec<_>>(), all, "what is exported");
     let told = told.to_lowercase();
-    for label in ["AddLine options", "RecordAssertions claims.name", "RecordInteraction summary"] {
+    for label in [
+        "AddLine options",
+        "RecordAssertions claims.name",
+        "RecordInteraction summary",
+        "RequestReturn reason",
+        "RejectReturn reason",
+    ] {
         let canaries = life.garden.canaries.iter().filter(|canary| canary.label == label);
         let missing = canaries.filter(|canary| !canary.texts.iter().any(|text| told.contains(text))).count();
         assert_eq!(missing, 0, "{label} is not exported");

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::shown;
 use crate::{
-    access::restrict,
+    access::{has_a_history, restrict},
     app::App,
     domain::{OrderId, ReturnState},
     error::Error,
@@ -53,6 +53,9 @@ pub(super) async fn run(
         ..filter
     };
     let mut found = returns::newest(&mut conn, &filter, before, size + 1).await?;
+    if found.is_empty() {
+        has_a_history(&mut conn, call).await?;
+    }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = found.len() > size;
     found.truncate(size);

@@ -3,19 +3,23 @@
 use omnimesh_kit::{
     args,
     auth::SessionLevel,
+    clock::Timestamp,
+    ids::SessionId,
     store::{Row, Sql},
-    testing::BACKENDS,
+    testing::{BACKENDS, START},
 };
 use omnimesh_proto::{
     common::v1::Channel::{CallCenter, Store, Web},
     events::v1::ErasureApplied,
     profiles::v1::{
         AssertionOutcome::{Created, Suppressed},
-        EraseProfileRequest, Erasure, GetErasureRequest, IdentifierType as Type,
+        EraseProfileRequest, Erasure, GetErasureRequest, HeldSession, IdentifierType as Type, ProfileErased,
+        SplitProfileRequest,
     },
+    sessions::v1::{HandoffClaimed, SessionIdentified},
 };
 
-use super::{ALL, Said, id, outcome, said, sessions};
+use super::{ALL, Said, id, merges::events, outcome, said, sessions};
 use crate::{
     timeline::{event, hear},
     world::{World, customer, reason, service, world, worlds},
@@ -112,8 +116,16 @@ async fn no_table_holds_a_word_of_it() {
         let second = world.record(asked).await;
         assert_eq!(second.suggestion_ids.len(), 1);
         world.merge(&id(&first), &id(&second)).await.unwrap();
+        let split = SplitProfileRequest {
+            profile_id: id(&first),
+            leaving_profile_ids: vec![id(&second)],
+            reason: format!("{CANARY} is two people"),
+            ..SplitProfileRequest::default()
+        };
+        world.client(&service(ALL)).split_profile(split).await.unwrap();
+        world.merge(&id(&first), &id(&second)).await.unwrap();
         let before = dump(&world).await;
-        for table in ["held_identifiers", "assertions", "search_terms", "requests"] {
+        for table in ["held_identifiers", "assertions", "search_terms", "requests", "splits"] {
             assert!(before.lines().any(|line| line.starts_with(table) && line.contains(CANARY)), "{table}");
         }
         let event = erase(&world, &id(&first)).await;
@@ -123,12 +135,73 @@ async fn no_table_holds_a_word_of_it() {
     }
 }
 
+/// Where the last erasure finds what its customer did as a guest.
+async fn told(world: &World) -> Vec<(String, Option<i64>, Option<i64>)> {
+    let last = events::<ProfileErased>(world).await.pop().unwrap();
+    let second = |time: Option<prost_types::Timestamp>| {
+        let moment = time.as_ref().and_then(Timestamp::from_proto)?;
+        Some((moment.micros() - START.micros()) / 1_000_000)
+    };
+    let told = |held: HeldSession| (held.session_id, second(held.start_time), second(held.end_time));
+    last.sessions.into_iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn the_others_hear_where_the_customer_was_a_guest() {
+    for world in worlds().await {
+        let ada = id(&world.record(said(Store, "R-1").card("805520000353")).await);
+        let bob = id(&world.record(said(Store, "R-2").card("805516659315")).await);
+        let mut ids = [(); 3].map(|()| SessionId::new(START).to_string());
+        ids.sort_unstable();
+        let [own, lent, late] = &ids;
+        let kiosks = [(); 2].map(|()| SessionId::new(START).to_string());
+        let left = |kiosk: &str| {
+            let claimed = HandoffClaimed {
+                handoff_id: format!("handoff of {kiosk}"),
+                source_session_id: kiosk.to_owned(),
+                session_id: own.to_owned(),
+                source_ended: true,
+                ..HandoffClaimed::default()
+            };
+            event("sessions", 0, own, &claimed)
+        };
+        hear(&world, &left(&kiosks[0])).await;
+        let identified = |at: i64, session: &str, profile: &str| {
+            let (session_id, profile_id) = (session.to_owned(), profile.to_owned());
+            event("sessions", at, session, &SessionIdentified { session_id, profile_id, ..Default::default() })
+        };
+        for event in [identified(1, own, &ada), identified(2, lent, &bob), identified(3, lent, &ada)] {
+            hear(&world, &event).await;
+        }
+        let erasure = erase(&world, &ada).await;
+        let kiosk = (kiosks[0].clone(), None, None);
+        assert_eq!(told(&world).await, [(own.clone(), None, None), (lent.clone(), Some(3), None), kiosk]);
+
+        // One that is heard of only now, twice: it is told once, as an erasure of its own.
+        for _ in 0..2 {
+            hear(&world, &identified(4, late, &ada)).await;
+        }
+        let all = events::<ProfileErased>(&world).await;
+        assert_eq!((all.len(), &all[1].profile_ids), (2, &vec![ada.clone()]));
+        assert_ne!(all[1].erasure_id, erasure.erasure_id);
+        assert!(told(&world).await.contains(&(late.clone(), None, None)));
+        hear(&world, &left(&kiosks[1])).await;
+        assert_eq!(events::<ProfileErased>(&world).await.len(), 3);
+        assert!(told(&world).await.contains(&(kiosks[1].clone(), None, None)));
+        assert_eq!(erase(&world, &ada).await.erasure_id, erasure.erasure_id);
+        // The one who had the session before is erased too.
+        erase(&world, &bob).await;
+        assert_eq!(told(&world).await, [(lent.clone(), None, Some(3))]);
+    }
+}
+
 /// All that the tables say, in lower case.
 async fn dump(world: &World) -> String {
     const TABLES: &[&str] = &[
         "held_identifiers",
         "assertions",
         "merges",
+        "splits",
         "suggestions",
         "search_terms",
         "search_slips",

@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use omnimesh_kit::{call::Call, customers, testing::START};
+use omnimesh_kit::{auth::SessionLevel, call::Call, customers, testing::START};
 use omnimesh_proto::{
     common::v1::Channel::{CallCenter, Store, Web},
     profiles::v1::{
-        AssertionOutcome::Unchanged, IdentifierType as Type, MergeKind, MergeProfilesRequest, Profile, ProfileSplit,
-        ProfilesMerged,
+        AssertionOutcome::Unchanged, GetProfileRequest, IdentifierType as Type, MergeKind, MergeProfilesRequest,
+        Profile, ProfileSplit, ProfilesMerged,
     },
 };
 
 use super::{ALL, id, outcome, said};
-use crate::world::{World, reason, service, worlds};
+use crate::world::{World, customer, reason, service, worlds};
 
 /// What a customer is, but for what counts changes.
 fn lasting(profile: Profile) -> Profile {
-    Profile { version: 0, ..profile }
+    Profile { version: 0, splits: Vec::new(), ..profile }
 }
 
 /// The events of a type, oldest first.
-async fn events<T: prost::Message + prost::Name + Default>(world: &World) -> Vec<T> {
+pub(super) async fn events<T: prost::Message + prost::Name + Default>(world: &World) -> Vec<T> {
     let mut conn = world.db.read().await.unwrap();
     let rows = omnimesh_kit::store::Sql::portable("SELECT payload FROM outbox WHERE type = $1 ORDER BY ordinal");
     let rows = conn.fetch_all(rows, omnimesh_kit::args![T::full_name()]).await.unwrap();
@@ -45,6 +45,16 @@ async fn a_merge_undone_leaves_what_was() {
         assert_eq!(lasting(parted.profile.unwrap()), before[0]);
         assert_eq!(parted.split_profiles.into_iter().map(lasting).collect::<Vec<_>>(), [before[1].clone()]);
         assert_eq!([world.get(&ada).await.unwrap(), world.get(&bob).await.unwrap()].map(lasting), before);
+        // Why they were parted stands on both sides, and is not the customer's to see.
+        for side in [&ada, &bob] {
+            let [split] = &world.get(side).await.unwrap().splits[..] else { panic!("one split") };
+            assert!(split.split_id.starts_with("split_") && split.create_time.is_some(), "{split:?}");
+            assert_eq!((&split.left_profile_ids, &split.stayed_profile_ids), (&vec![bob.clone()], &vec![ada.clone()]));
+            assert_eq!((split.reason.as_str(), &split.actor), ("not the same", &one.merges[0].actor));
+            let own = customer(Some(side.parse().unwrap()), SessionLevel::Identified);
+            let seen = world.client(&own).get_profile(GetProfileRequest::default()).await.unwrap().into_inner();
+            assert_eq!(seen.profile.unwrap().splits, []);
+        }
         let split = events::<ProfileSplit>(&world).await.pop().unwrap();
         let told: Vec<_> = split.members.iter().map(|member| (&member.profile_id, &member.root_profile_id)).collect();
         assert_eq!(told, [(&ada, &ada), (&bob, &bob)]);

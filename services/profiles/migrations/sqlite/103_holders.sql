@@ -1,0 +1,2 @@
+-- The sessions of a customer who is erased.
+CREATE INDEX holders_profile ON holders (profile_id);
