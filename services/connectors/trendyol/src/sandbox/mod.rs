@@ -75,7 +75,6 @@ impl Sandbox {
     }
 
     /// Its paths, behind its faults.
-    #[must_use]
     pub fn router(&self) -> Router {
         let seller = "/integration/order/sellers/{seller}";
         let package = format!("{seller}/shipment-packages/{{package}}");
