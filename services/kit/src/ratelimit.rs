@@ -125,10 +125,21 @@ impl RateLimiter {
     /// # Errors
     /// If the store does not answer. Whoever guards guesses refuses then; whoever guards load may let pass.
     pub async fn check(&self, key: &str, limit: Limit, cost: u32) -> Result<Decision, Error> {
-        let (price, window, now) = (limit.price(cost), limit.window(), self.clock.now().micros());
+        self.check_leaving(key, limit, cost, 0).await
+    }
+
+    /// Like [`Self::check`], for callers who can wait: it lets pass only what leaves so many requests of the limit to those who
+    /// can't.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn check_leaving(&self, key: &str, limit: Limit, cost: u32, left: u32) -> Result<Decision, Error> {
+        let (price, now) = (limit.price(cost), self.clock.now().micros());
+        let window = limit.window() - limit.price(left);
         // More than the whole window: it would never be allowed.
-        if limit.requests < cost || limit.requests == 0 {
-            return Ok(Decision::Limited { retry_after: Duration::from_micros(u64::try_from(window).unwrap_or(0)) });
+        if limit.requests < cost.saturating_add(left) || limit.requests == 0 {
+            let whole = u64::try_from(limit.window()).unwrap_or(0);
+            return Ok(Decision::Limited { retry_after: Duration::from_micros(whole) });
         }
         let wait = match &self.store {
             Store::Memory(memory) => {
@@ -159,6 +170,25 @@ impl RateLimiter {
             Store::Redis(connection) => {
                 let mut call = GIVE_BACK.key(format!("omnimesh:{{limit:{key}}}"));
                 call.arg(price).arg(now).invoke_async::<()>(&mut connection.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes so much that the next request is allowed after that time: whoever the limit belongs to has said so.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn exhaust(&self, key: &str, limit: Limit, wait: Duration) -> Result<(), Error> {
+        let now = self.clock.now();
+        let empty_at = now.plus(wait).micros().saturating_add(limit.window() - limit.price(1));
+        match &self.store {
+            Store::Memory(memory) => {
+                memory.lock().unwrap_or_else(PoisonError::into_inner).exhaust(key, empty_at);
+            }
+            Store::Redis(connection) => {
+                let mut call = EXHAUST.key(format!("omnimesh:{{limit:{key}}}"));
+                call.arg(empty_at).arg(now.micros()).invoke_async::<()>(&mut connection.clone()).await?;
             }
         }
         Ok(())
@@ -206,6 +236,11 @@ impl Memory {
         0
     }
 
+    fn exhaust(&mut self, key: &str, empty_at: i64) {
+        let held = self.empty_at.entry(key.to_owned()).or_insert(Timestamp::from_micros(empty_at));
+        *held = (*held).max(Timestamp::from_micros(empty_at));
+    }
+
     fn give_back(&mut self, key: &str, price: i64, now: i64) {
         if let Some(empty_at) = self.empty_at.get_mut(key) {
             *empty_at = Timestamp::from_micros(empty_at.micros().saturating_sub(price));
@@ -231,6 +266,16 @@ if price > 0 then
   redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', string.format('%.0f', math.max(left, 1)))
 end
 return 0",
+    )
+});
+
+/// KEYS: the limit's key. ARGV: the moment at which its window is to be empty again, and now, in microseconds.
+static EXHAUST: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local empty_at, now = tonumber(ARGV[1]), tonumber(ARGV[2])
+if empty_at > math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) then
+  redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', string.format('%.0f', math.ceil((empty_at - now) / 1000)))
+end",
     )
 });
 
@@ -298,6 +343,38 @@ mod tests {
         assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(10)));
         clock.advance(Duration::from_secs(30));
         assert_eq!(limiter.check(&key, limit, 3).await.unwrap(), Decision::Allowed);
+    }
+
+    async fn who_can_wait_leaves_some_to_the_others(limiter: RateLimiter, clock: Clock) {
+        let (key, limit) = (random_token("test"), Limit::new(4, 40));
+        for _ in 0..2 {
+            assert_eq!(limiter.check_leaving(&key, limit, 1, 2).await.unwrap(), Decision::Allowed);
+        }
+        assert_eq!(limiter.check_leaving(&key, limit, 1, 2).await.unwrap(), limited(Duration::from_secs(10)));
+        for _ in 0..2 {
+            assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), Decision::Allowed);
+        }
+        assert_eq!(limiter.check_leaving(&key, limit, 1, 4).await.unwrap(), limited(Duration::from_secs(40)));
+        // Whoever the limit belongs to says to wait: longer than our own count of it, or shorter and it stays.
+        limiter.exhaust(&key, limit, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(10)));
+        limiter.exhaust(&key, limit, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(60)));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), Decision::Allowed);
+        assert_eq!(limiter.check(&key, limit, 1).await.unwrap(), limited(Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn memory_leaves_some_to_the_others() {
+        let clock = clock();
+        who_can_wait_leaves_some_to_the_others(RateLimiter::memory(clock.clone()), clock).await;
+    }
+
+    #[tokio::test]
+    async fn redis_leaves_some_to_the_others() {
+        let clock = clock();
+        who_can_wait_leaves_some_to_the_others(redis(clock.clone()), clock).await;
     }
 
     async fn concurrent_requests_share_one_amount(limiter: RateLimiter) {

@@ -410,6 +410,15 @@ pub enum SandboxCommand {
         #[arg(long, default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
     },
+    /// Trendyol's marketplace: orders that appear and go their way, stock, prices and claims, and faults at will.
+    Trendyol {
+        /// Where it listens.
+        #[arg(long, default_value = "127.0.0.1:8091")]
+        listen: SocketAddr,
+        /// Seconds from one order to the next; 0 lets none appear by itself.
+        #[arg(long, default_value_t = 0)]
+        every: u64,
+    },
 }
 
 /// The tour.

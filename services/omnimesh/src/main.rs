@@ -14,7 +14,7 @@ use omnimesh::{
     client::Client,
     commands, mesh, serve, targets, tour,
 };
-use omnimesh_kit::config::{Settings, Sources};
+use omnimesh_kit::config::Settings;
 
 fn main() -> ExitCode {
     match start(Cli::parse()) {
@@ -103,7 +103,7 @@ async fn run(cli: Cli) -> Result<bool> {
 }
 
 fn settings(args: &SettingsArgs) -> Result<Settings> {
-    Ok(Settings::load(&Sources::of_process(args.config.clone(), args.flags(), &targets::names()))?)
+    Ok(Settings::load(&targets::sources(args.config.clone(), args.flags()))?)
 }
 
 /// The error and its causes, for a person: of a gRPC status its code and text.

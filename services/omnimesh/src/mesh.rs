@@ -3,6 +3,7 @@
 use std::{fs::DirBuilder, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
 
 use anyhow::{Context as _, Result};
+use omnimesh_connector_sdk::ConnectorDeps;
 use omnimesh_gateway::Gateway;
 use omnimesh_kit::{
     auth::TokenKey,
@@ -26,7 +27,7 @@ use omnimesh_proto::events::v1::event_log_service_server::EventLogServiceServer;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::targets::{SERVICES, Target};
+use crate::targets::{CONNECTORS, Connector, SERVICES, Target};
 
 /// How much of the event streams the bus keeps; consumers that are further behind read the producers' logs.
 #[derive(Debug, Deserialize)]
@@ -79,6 +80,9 @@ impl Mesh {
                 sessions = Some(db);
             }
             stacks.push(stack);
+        }
+        for connector in CONNECTORS.iter().filter(|connector| settings.runs(connector.name)) {
+            stacks.push(shared.connect(connector).with_context(|| format!("{} can't start", connector.name))?);
         }
 
         let mut mesh = Self { gateway: None, internal: None, sessions, links: shared.links.clone() };
@@ -200,6 +204,18 @@ impl Shared {
         Ok((stack, db))
     }
 
+    /// Starts one connector: its RPCs, and nothing else.
+    fn connect(&self, connector: &Connector) -> Result<Stack> {
+        let routes = (connector.build)(ConnectorDeps {
+            settings: Arc::clone(&self.settings),
+            clock: self.clock.clone(),
+            lifecycle: self.lifecycle.clone(),
+        })?;
+        let stack = self.server.stack(connector.name, routes);
+        self.links.register_local(stack.clone());
+        Ok(stack)
+    }
+
     fn gateway(&self) -> Result<Gateway> {
         Ok(Gateway::new(omnimesh_gateway::Deps {
             settings: Arc::clone(&self.settings),
@@ -227,3 +243,6 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
         .await
         .with_context(|| format!("can't listen on {address}: is it taken? {flag} names another address"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,7 @@
 use std::{io::Write as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use omnimesh_kit::{
-    config::{Settings, Sources},
-    lifecycle::Lifecycle,
-    telemetry,
-};
+use omnimesh_kit::{config::Settings, lifecycle::Lifecycle, telemetry};
 
 use crate::{
     cli::ServeArgs,
@@ -26,7 +22,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// # Errors
 /// If settings are wrong or the start fails; the text says what to do.
 pub async fn serve(args: &ServeArgs) -> Result<()> {
-    let sources = Sources::of_process(args.settings.config.clone(), args.flags(), &targets::names());
+    let sources = targets::sources(args.settings.config.clone(), args.flags());
     let settings = Arc::new(Settings::load(&sources)?);
     let label = match settings.targets.as_slice() {
         _ if settings.runs_all() => "all".to_owned(),

@@ -1,10 +1,14 @@
-//! The services that the binary holds. A new one is a row here and a dependency.
+//! The services and connectors that the binary holds. A new one is a row here and a dependency.
 
+use std::path::PathBuf;
+
+use omnimesh_connector_sdk::ConnectorDeps;
 use omnimesh_kit::{
-    config,
+    config::{self, Flags, Sources},
     service::{Deps, Module},
     store::Migrations,
 };
+use tonic::service::Routes;
 
 /// A service that the binary can run.
 pub struct Target {
@@ -33,8 +37,25 @@ pub const SERVICES: [Target; 5] = [
     Target { name: omnimesh_orders::NAME, migrations: &omnimesh_orders::MIGRATIONS, build: omnimesh_orders::build },
 ];
 
-/// The names that `--target` accepts: the gateway and the services.
+/// A connector that the binary can run.
+pub struct Connector {
+    /// Its vendor's name: `--target`, and its section of the settings.
+    pub name: &'static str,
+    /// How it is built.
+    pub build: fn(ConnectorDeps) -> Result<Routes, config::Error>,
+}
+
+/// Every connector. They hold no data.
+pub const CONNECTORS: [Connector; 1] = [Connector { name: omnimesh_trendyol::NAME, build: omnimesh_trendyol::build }];
+
+/// The gateway and the services.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     std::iter::once(omnimesh_gateway::NAME).chain(SERVICES.iter().map(|target| target.name)).collect()
+}
+
+/// Where a process of this binary has its settings from.
+#[must_use]
+pub fn sources(file: Option<PathBuf>, flags: Flags) -> Sources {
+    Sources::of_process(file, flags, &names(), &CONNECTORS.map(|connector| connector.name))
 }

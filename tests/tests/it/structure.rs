@@ -6,14 +6,18 @@ use omnimesh_kit::auth::{rule, rules};
 use omnimesh_proto::POOL;
 use serde_json::Value;
 
-/// `proto <- kit <- services`, `all <- omnimesh <- tests`: what a crate of the workspace may depend on.
+/// `proto <- kit <- services`, `proto, kit <- connectors/sdk <- connectors/*`, `all <- omnimesh <- tests`: what a crate of the
+/// workspace may depend on.
 fn may_depend(folder: &str, on: &str) -> bool {
+    const SDK: &str = "services/connectors/sdk";
     let is_service = |folder: &str| folder.starts_with("services/") && folder != "services/kit";
+    let is_vendor = |folder: &str| folder.starts_with("services/connectors/") && folder != SDK;
     match folder {
         "proto" => false,
         "services/kit" => on == "proto",
         "services/omnimesh" => on != "tests",
         "tests" => matches!(on, "proto" | "services/kit" | "services/omnimesh"),
+        _ if is_vendor(folder) => matches!(on, "proto" | "services/kit" | SDK),
         _ if is_service(folder) => matches!(on, "proto" | "services/kit"),
         _ => false,
     }

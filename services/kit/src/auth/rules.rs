@@ -23,7 +23,7 @@ pub struct RpcRule {
     /// The full name of the gRPC service: `omnimesh.carts.v1.CartService`.
     pub service: String,
     /// The service of the mesh that serves it: the area of its package. `None` for the event log, which every
-    /// producer serves: its callers choose the target.
+    /// producer serves, and for connectors, one for each vendor: callers choose the target.
     pub target: Option<String>,
     /// Who may call it through the gateway.
     pub audiences: Vec<Audience>,
@@ -144,7 +144,7 @@ fn read(method: MethodDescriptor) -> Option<(String, RpcRule)> {
 /// The service that serves a package `omnimesh.<area>.v1`.
 fn target_of(package: &str) -> Option<String> {
     let area = package.strip_prefix("omnimesh.")?.split('.').next()?;
-    (area != "events").then(|| area.to_owned())
+    (!matches!(area, "events" | "connectors")).then(|| area.to_owned())
 }
 
 #[cfg(test)]
@@ -190,6 +190,7 @@ mod tests {
     fn targets_are_the_areas() {
         let target = |path: &str| rule(path).unwrap().target.clone();
         assert_eq!(target("/omnimesh.events.v1.EventLogService/EventsSince"), None);
+        assert_eq!(target("/omnimesh.connectors.v1.ConnectorService/Describe"), None);
         for rule in rules().filter(|rule| rule.target.is_some()) {
             let target = rule.target.as_deref().unwrap();
             assert!(rule.path.starts_with(&format!("/omnimesh.{target}.v1.")), "{}", rule.path);

@@ -23,9 +23,17 @@ impl Settings {
     }
 
     fn check_targets(&self, problems: &mut Problems) {
-        for target in self.targets.iter().filter(|target| !self.known_targets.contains(target)) {
-            add(problems, "targets", format!("there is no target {target}; known: {}", self.known_targets.join(", ")));
+        for target in self.targets.iter().filter(|target| !self.is_known(target)) {
+            add(problems, "targets", format!("there is no target {target}; known: {}", self.known()));
         }
+    }
+
+    fn is_known(&self, target: &str) -> bool {
+        self.known_targets.iter().chain(&self.known_connectors).any(|known| known == target)
+    }
+
+    fn known(&self) -> String {
+        [self.known_targets.as_slice(), &self.known_connectors].concat().join(", ")
     }
 
     /// Several processes share their stores and their secret, or they are several meshes.
@@ -45,7 +53,8 @@ impl Settings {
             return;
         }
         let why = "must be set when a process runs only some of the services, because they share it with the others";
-        if self.database_url.is_none() {
+        // Connectors keep nothing.
+        if self.database_url.is_none() && !self.targets.iter().all(|target| self.known_connectors.contains(target)) {
             add(problems, "database_url", format!("{why}: postgres://user:password@host/database"));
         }
         if self.redis_url.is_none() {
@@ -63,8 +72,8 @@ impl Settings {
         let (scheme, is_set) = if self.internal_tls.is_some() { ("https", "is set") } else { ("http", "is not set") };
         for (target, addresses) in &self.addresses {
             let key = format!("addresses.{target}");
-            if !self.known_targets.contains(target) {
-                add(problems, &key, format!("there is no target {target}; known: {}", self.known_targets.join(", ")));
+            if !self.is_known(target) {
+                add(problems, &key, format!("there is no target {target}; known: {}", self.known()));
             }
             for address in addresses.iter() {
                 if !is_base_url(address) {

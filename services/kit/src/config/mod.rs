@@ -74,6 +74,8 @@ pub struct Settings {
     #[serde(skip)]
     known_targets: Vec<String>,
     #[serde(skip)]
+    known_connectors: Vec<String>,
+    #[serde(skip)]
     sections: Vec<String>,
 }
 
@@ -183,6 +185,7 @@ impl Default for Settings {
             log: Log::default(),
             source: Private::default(),
             known_targets: Vec::new(),
+            known_connectors: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -198,7 +201,9 @@ impl Settings {
         let mut settings: Self = figment.extract()?;
         settings.source = Private::new(figment);
         settings.known_targets.clone_from(&sources.known_targets);
-        settings.sections = sources.known_targets.iter().chain(&sources.known_sections).cloned().collect();
+        settings.known_connectors.clone_from(&sources.known_connectors);
+        let targets = sources.known_targets.iter().chain(&sources.known_connectors);
+        settings.sections = targets.chain(&sources.known_sections).cloned().collect();
         settings.check()?;
         Ok(settings)
     }
@@ -225,7 +230,7 @@ impl Settings {
         self.targets.is_empty() || self.targets.iter().any(|named| named == target)
     }
 
-    /// Whether this process runs every service.
+    /// Whether this process runs every service; connectors may run elsewhere.
     #[must_use]
     pub fn runs_all(&self) -> bool {
         self.targets.is_empty() || self.known_targets.iter().all(|target| self.runs(target))

@@ -29,8 +29,10 @@ pub struct Sources {
     pub variables: Vec<(String, String)>,
     /// The command's flags.
     pub flags: Flags,
-    /// Every target of the binary.
+    /// Every target of the binary that the gateway needs or is.
     pub known_targets: Vec<String>,
+    /// Its targets beside these: they hold no data, and the gateway calls none of them.
+    pub known_connectors: Vec<String>,
     /// Sections that belong to no target.
     pub known_sections: Vec<String>,
 }
@@ -55,7 +57,7 @@ pub struct Flags {
 impl Sources {
     /// The process's own environment, and these flags.
     #[must_use]
-    pub fn of_process(file: Option<PathBuf>, flags: Flags, known_targets: &[&str]) -> Self {
+    pub fn of_process(file: Option<PathBuf>, flags: Flags, known_targets: &[&str], known_connectors: &[&str]) -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let variables = std::env::vars_os();
         let variables =
@@ -65,6 +67,7 @@ impl Sources {
             variables: variables.collect(),
             flags,
             known_targets: texts(known_targets),
+            known_connectors: texts(known_connectors),
             known_sections: texts(&["server", "store", "bus", "telemetry"]),
         }
     }
@@ -100,6 +103,7 @@ impl Sources {
             !known.contains_key(*key)
                 && !optional.contains(&key.as_str())
                 && !self.known_targets.contains(key)
+                && !self.known_connectors.contains(key)
                 && !self.known_sections.contains(key)
         });
         Error::all(

@@ -19,6 +19,7 @@ fn sources(file: Option<&str>, variables: &[(&str, &str)]) -> (tempfile::TempDir
         file: Some(path),
         variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         known_targets: ["gateway", "carts", "orders"].map(str::to_owned).to_vec(),
+        known_connectors: vec!["trendyol".to_owned()],
         known_sections: vec!["server".to_owned()],
         ..Sources::default()
     };
@@ -146,4 +147,19 @@ fn secrets_are_hidden() {
         let error = load("", &[(name, "[5500]")]).unwrap_err().to_string();
         assert!(error.contains(name) && !error.contains("5500"), "{error}");
     }
+}
+
+#[test]
+fn a_connector_needs_no_database_and_the_gateway_no_connector() {
+    let shared = "redis_url = 'redis://r'\ninternal_listen = '0.0.0.0:7000'\nsecret = 'x'\n";
+    let connector = load(&format!("{shared}targets = ['trendyol']\n[trendyol]\nwindow = 1"), &[]).unwrap();
+    assert!(connector.runs("trendyol") && !connector.runs("orders") && !connector.runs_all());
+    let refused = load(&format!("{shared}targets = ['trendyol', 'orders']"), &[]).unwrap_err().to_string();
+    assert!(refused.contains("database_url"), "{refused}");
+    let addresses = "[addresses]\ncarts = ['http://c:1']\norders = ['http://o:1']";
+    let gateway = format!("{shared}database_url = 'postgres://p'\ntargets = ['gateway']\n{addresses}");
+    assert!(!load(&gateway, &[]).unwrap().runs("trendyol"));
+    assert!(load("targets = ['gateway', 'carts', 'orders']", &[]).unwrap().runs_all());
+    let unknown = load("targets = ['amazon']", &[]).unwrap_err().to_string();
+    assert!(unknown.contains("gateway, carts, orders, trendyol"), "{unknown}");
 }

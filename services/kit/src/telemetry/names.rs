@@ -44,6 +44,21 @@ pub const EVENT_POSITION: &str = "omnimesh.event.position";
 /// What an event happened to.
 pub const AGGREGATE_ID: &str = "omnimesh.aggregate.id";
 
+/// The vendor that a connector calls: the connector's target.
+pub const VENDOR: &str = "omnimesh.vendor";
+/// How urgent a call of a vendor is.
+pub const LANE: &str = "omnimesh.vendor.lane";
+/// Which try of a call of a vendor it is, from 0.
+pub const RESEND: &str = "http.request.resend_count";
+/// `http.request.method`: `GET`.
+pub const HTTP_METHOD: &str = "http.request.method";
+/// `url.template`: the path without ids, which may be secret or personal.
+pub const URL_TEMPLATE: &str = "url.template";
+/// `server.address`: the vendor's host.
+pub const SERVER_ADDRESS: &str = "server.address";
+/// `http.response.status_code`: the status of the vendor's answer.
+pub const HTTP_STATUS: &str = "http.response.status_code";
+
 /// How long calls take at the server, in seconds.
 pub const SERVER_DURATION: &str = "rpc.server.call.duration";
 /// Calls that are being answered.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use omnimesh_kit::{
     clock::Clock,
-    config::{Flags, Settings, Sources},
+    config::{Flags, Settings},
     ids::uuid_v7,
 };
 use omnimesh_proto::sessions::v1::{
@@ -63,7 +63,7 @@ async fn create_online(args: KeyCreateArgs, kind: ApiKeyKind) -> Result<String> 
 
 async fn create_offline(args: KeyCreateArgs, kind: ApiKeyKind) -> Result<String> {
     let flags = Flags { data_dir: Some(args.client.data_dir), ..Flags::default() };
-    let settings = Settings::load(&Sources::of_process(args.config, flags, &targets::names()))?;
+    let settings = Settings::load(&targets::sources(args.config, flags))?;
     let spec = KeySpec {
         scopes: args.scopes,
         origins: args.origins,
