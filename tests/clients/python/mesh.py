@@ -36,12 +36,21 @@ class Mesh:
         """
         method = self._pool.FindMethodByName(rpc.replace("/", "."))
         start = self._caller.unary_stream if method.server_streaming else self._caller.unary_unary
-        invoke = start(
+        return self._invoke(start, rpc, method)(GetMessageClass(method.input_type)(**fields), timeout=timeout)
+
+    def stream(self, rpc, requests, timeout=10):
+        """Calls an RPC that streams both ways with requests, a dict of fields each; the answers are an iterator."""
+        method = self._pool.FindMethodByName(rpc.replace("/", "."))
+        message = GetMessageClass(method.input_type)
+        invoke = self._invoke(self._caller.stream_stream, rpc, method)
+        return invoke((message(**fields) for fields in requests), timeout=timeout)
+
+    def _invoke(self, start, rpc, method):
+        return start(
             f"/{rpc}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
-        return invoke(GetMessageClass(method.input_type)(**fields), timeout=timeout)
 
 
 class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):

@@ -23,6 +23,7 @@ mod internal;
 mod kills;
 mod one_customer;
 mod overload;
+mod partners;
 mod races;
 mod revoked;
 mod sessions;

@@ -122,7 +122,7 @@ async fn partners_see_general_prices_and_their_channels() {
             let one = mesh.catalog(call).get_product(one).await.unwrap().into_inner().product.unwrap();
             let all = ListProductsRequest { skus: vec!["PRICED".to_owned()], ..ListProductsRequest::default() };
             let all = mesh.catalog(call).list_products(all).await.unwrap().into_inner().products;
-            assert_eq!(all, [one.clone()]);
+            assert_eq!(all, std::slice::from_ref(&one));
             let mut channels: Vec<_> = one.prices.iter().map(Price::channel).collect();
             channels.sort();
             channels
