@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{binary, ports, process::Process, staff::Issuer, stores::Stores, wait::eventually};
 
 /// Every service with a process of its own.
-pub const TARGETS: [&str; 6] = ["sessions", "profiles", "catalog", "carts", "orders", "gateway"];
+pub const TARGETS: [&str; 7] = ["sessions", "profiles", "catalog", "carts", "orders", "channels", "gateway"];
 
 /// The name of a process that runs every service.
 pub(crate) const WHOLE: &str = "omnimesh";
