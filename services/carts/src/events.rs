@@ -5,14 +5,14 @@ use omnimesh_kit::{
     call::Call,
     customers::{self, Change},
     ids::SessionId,
-    inbox::{BoxError, EventHandler},
+    inbox::{BoxError, EventHandler, is},
     store::Tx,
 };
 use omnimesh_proto::{
     events::v1::Event,
     orders::v1::{OrderCancelled, OrderExpired, OrderPlaced},
 };
-use prost::{Message as _, Name as _};
+use prost::Message as _;
 
 use crate::{
     NAME,
@@ -29,19 +29,22 @@ pub(crate) struct Orders;
 
 #[async_trait]
 impl EventHandler for Orders {
+    fn heeds(&self, event: &Event) -> bool {
+        is::<OrderPlaced>(event) || is::<OrderCancelled>(event) || is::<OrderExpired>(event)
+    }
+
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
         let payload = event.payload.clone();
-        let kind = event.r#type.as_str();
-        if kind == OrderPlaced::full_name() {
+        if is::<OrderPlaced>(event) {
             let placed = OrderPlaced::decode(payload)?;
             follow(tx, &placed.order_id, |cart| freeze::close(cart, &placed.order_id)).await?;
             if let Some(session) = placed.order.and_then(|order| order.session_id.parse().ok()) {
                 belongs_to(tx, &placed.order_id, session).await?;
             }
-        } else if kind == OrderCancelled::full_name() {
+        } else if is::<OrderCancelled>(event) {
             let order = OrderCancelled::decode(payload)?.order_id;
             follow(tx, &order, |cart| thaw(cart, &order)).await?;
-        } else if kind == OrderExpired::full_name() {
+        } else if is::<OrderExpired>(event) {
             let order = OrderExpired::decode(payload)?.order_id;
             follow(tx, &order, |cart| thaw(cart, &order)).await?;
         }
@@ -60,6 +63,10 @@ pub(crate) struct Profiles;
 
 #[async_trait]
 impl EventHandler for Profiles {
+    fn heeds(&self, event: &Event) -> bool {
+        customers::concerns(event)
+    }
+
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
         let profiles = match customers::hear(tx, event).await? {
             None => return Ok(()),

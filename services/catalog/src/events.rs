@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use omnimesh_kit::{
     call::Call,
-    inbox::{BoxError, EventHandler},
+    inbox::{BoxError, EventHandler, is},
     store::Tx,
 };
 use omnimesh_proto::{
     events::v1::Event,
     orders::v1::{FulfillmentChanged, FulfillmentState, OrderCancelled, OrderExpired, OrderedGoods, ReturnChanged},
 };
-use prost::{Message as _, Name as _};
+use prost::Message as _;
 
 use crate::{
     domain::reservation::{Part, Reservation},
@@ -29,15 +29,22 @@ pub(crate) struct Orders;
 
 #[async_trait]
 impl EventHandler for Orders {
+    fn heeds(&self, event: &Event) -> bool {
+        is::<FulfillmentChanged>(event)
+            || is::<OrderCancelled>(event)
+            || is::<OrderExpired>(event)
+            || is::<ReturnChanged>(event)
+    }
+
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
         let call = Call::system(crate::NAME);
-        if event.r#type == FulfillmentChanged::full_name() {
+        if is::<FulfillmentChanged>(event) {
             fulfillment_changed(tx, &call, &FulfillmentChanged::decode(event.payload.clone())?).await?;
-        } else if event.r#type == OrderCancelled::full_name() {
+        } else if is::<OrderCancelled>(event) {
             release_rest(tx, &call, &OrderCancelled::decode(event.payload.clone())?.order_id).await?;
-        } else if event.r#type == OrderExpired::full_name() {
+        } else if is::<OrderExpired>(event) {
             release_rest(tx, &call, &OrderExpired::decode(event.payload.clone())?.order_id).await?;
-        } else if event.r#type == ReturnChanged::full_name() {
+        } else if is::<ReturnChanged>(event) {
             restock(tx, &call, &ReturnChanged::decode(event.payload.clone())?, event.aggregate_seq).await?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     idempotency,
     ids::{ProfileId, SessionId},
-    inbox::BoxError,
+    inbox::{self, BoxError},
     outbox,
     secrets::Secrets,
     store::{Conn, Error, Tx},
@@ -120,6 +120,12 @@ impl Held {
     }
 }
 
+/// Whether an event is one that [`hear`] takes in.
+#[must_use]
+pub fn concerns(event: &Event) -> bool {
+    inbox::is::<ProfilesMerged>(event) || inbox::is::<ProfileSplit>(event) || inbox::is::<ProfileErased>(event)
+}
+
 /// Takes in an event of the profiles service: the projection follows, and the caller learns what happened. `None` if the event
 /// is about something else.
 ///
@@ -209,5 +215,5 @@ pub async fn forgotten(tx: &mut Tx, erasure_id: &str, resources: &[String]) -> R
 }
 
 fn payload<T: Message + Name + Default>(event: &Event) -> Result<Option<T>, prost::DecodeError> {
-    if event.r#type == T::full_name() { T::decode(event.payload.clone()).map(Some) } else { Ok(None) }
+    if inbox::is::<T>(event) { T::decode(event.payload.clone()).map(Some) } else { Ok(None) }
 }

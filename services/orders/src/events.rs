@@ -24,6 +24,10 @@ pub(crate) struct Profiles;
 
 #[async_trait]
 impl EventHandler for Profiles {
+    fn heeds(&self, event: &Event) -> bool {
+        customers::concerns(event)
+    }
+
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
         let Some(Change::Erased { erasure_id, profiles, sessions }) = customers::hear(tx, event).await? else {
             return Ok(());

@@ -17,6 +17,10 @@ pub(crate) struct Customers;
 
 #[async_trait]
 impl EventHandler for Customers {
+    fn heeds(&self, event: &Event) -> bool {
+        customers::concerns(event)
+    }
+
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
         match customers::hear(tx, event).await? {
             Some(Change::Erased { erasure_id, profiles, .. }) => erase(tx, &erasure_id, &profiles).await,

@@ -160,12 +160,16 @@ impl Effects {
         let batch = Span::current();
         // Holding the checkpoint comes before everything else, so that nobody else works on the partition or replays.
         let Some(first) = events.first() else { return Ok(0) };
-        let some_parked = self.advance(tx, token, first).await?;
+        let some_parked = self.advance(tx, first.partition, token, first.position).await?;
         fault::point(fault::CONSUMER_ADVANCED).await;
         let mut done = 0;
         for event in events {
             if done > 0 && started.elapsed() > LONGEST {
                 break;
+            }
+            done += 1;
+            if !self.consumer.handler.heeds(event) {
+                continue;
             }
             let span = if events.len() == 1 { batch.clone() } else { self.event_span(Some(&batch), event) };
             let effect = self.effect(tx, some_parked, event).instrument(span.clone()).await;
@@ -173,10 +177,9 @@ impl Effects {
                 span.record("otel.status_code", "ERROR");
                 return Err(outcome);
             }
-            done += 1;
         }
         if let Some(last) = events.get(1..done).and_then(<[Event]>::last) {
-            self.advance(tx, token, last).await?;
+            self.advance(tx, last.partition, token, last.position).await?;
         }
         Ok(done)
     }
@@ -198,16 +201,26 @@ impl Effects {
 
     async fn park(&self, token: i64, event: &Event, problem: &str) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
-        self.advance(&mut tx, token, event).await?;
+        self.advance(&mut tx, event.partition, token, event.position).await?;
         self.insert_parked(&mut tx, event, problem).await?;
         tx.commit().await
     }
 
-    /// Moves the checkpoint to the event, under the fencing token; says whether anything of the partition is parked.
-    async fn advance(&self, tx: &mut Tx, token: i64, event: &Event) -> Result<bool, Error> {
+    /// Moves a partition's checkpoint to a position up to which nothing was to be done.
+    pub(super) async fn note(&self, partition: u32, token: i64, position: i64) -> Effect {
+        let noted = async {
+            let mut tx = self.db.begin().await?;
+            self.advance(&mut tx, partition, token, position).await?;
+            tx.commit().await
+        };
+        noted.await.map_or_else(|error| Self::store_effect(&error), |()| Effect::Done(0))
+    }
+
+    /// Moves the checkpoint to the position, under the fencing token; says whether anything of the partition is parked.
+    async fn advance(&self, tx: &mut Tx, partition: u32, token: i64, position: i64) -> Result<bool, Error> {
         let (group, producer) = (self.consumer.group, self.consumer.producer);
         let until = tx.now().plus(self.lasts);
-        let values = args![group, producer, event.partition, token, event.position, until];
+        let values = args![group, producer, partition, token, position, until];
         let row = tx.fetch_optional(sql::ADVANCE, values).await?.ok_or(Error::LeaseLost)?;
         Ok(row.get::<i64>("parked")? > 0)
     }

@@ -28,6 +28,8 @@ pub const BATCH: usize = 100;
 const BLOCK: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
+// How long the checkpoint may stay behind events that were passed over: after a crash they are passed over again.
+const NOTING: Duration = Duration::from_secs(1);
 
 /// Runs a consumer until the token is cancelled. One task per consumer and process.
 pub async fn run(consumer: Consumer, db: Db, bus: Bus, log: Arc<dyn LogSource>, token: CancellationToken) {
@@ -37,6 +39,7 @@ pub async fn run(consumer: Consumer, db: Db, bus: Bus, log: Arc<dyn LogSource>, 
         // The database's work is never cut in the middle: only waiting is.
         reading.renew_if_due().await;
         reading.read_logs().await;
+        reading.note_if_due().await;
         reading.lag.observe_if_due().await;
         let entries = tokio::select! {
             () = token.cancelled() => break,
@@ -44,6 +47,7 @@ pub async fn run(consumer: Consumer, db: Db, bus: Bus, log: Arc<dyn LogSource>, 
         };
         reading.take_in(entries).await;
     }
+    reading.note().await;
     reading.shares.leave().await;
 }
 
@@ -52,6 +56,8 @@ pub async fn run(consumer: Consumer, db: Db, bus: Bus, log: Arc<dyn LogSource>, 
 struct Held {
     token: i64,
     position: i64,
+    // How far the checkpoint says that it is.
+    noted: i64,
     // The bus has a gap, or had none of it yet: the log is read until it has nothing newer.
     behind: bool,
     // Nothing is tried before that.
@@ -64,7 +70,7 @@ struct Held {
 
 impl Held {
     fn new(token: i64, position: i64) -> Self {
-        Self { token, position, behind: false, pause: None, failing: None, alone: 0 }
+        Self { token, position, noted: position, behind: false, pause: None, failing: None, alone: 0 }
     }
 
     fn is_paused(&self, now: Instant) -> bool {
@@ -86,6 +92,8 @@ struct Reading {
     terms: Terms,
     held: BTreeMap<u32, Held>,
     renewal: Instant,
+    // When the checkpoints follow; `None` while they are where the partitions are.
+    noting: Option<Instant>,
     stop: CancellationToken,
 }
 
@@ -110,6 +118,7 @@ impl Reading {
             terms,
             held: BTreeMap::new(),
             renewal: Instant::now(),
+            noting: None,
             stop,
         }
     }
@@ -132,6 +141,38 @@ impl Reading {
                 self.renewal = Instant::now() + OUTAGE_PAUSE;
             }
         }
+    }
+
+    async fn note_if_due(&mut self) {
+        if self.noting.is_some_and(|due| due <= Instant::now()) {
+            self.note().await;
+        }
+    }
+
+    /// Lets the checkpoints follow to where only events that have no effect here were passed over.
+    async fn note(&mut self) {
+        self.noting = None;
+        let behind = self.held.iter().filter(|(_, held)| held.noted < held.position);
+        let reached: Vec<_> = behind.map(|(partition, held)| (*partition, held.token, held.position)).collect();
+        for (partition, token, position) in reached {
+            match self.effects.note(partition, token, position).await {
+                Effect::Done(_) => {
+                    if let Some(held) = self.held.get_mut(&partition) {
+                        held.noted = position;
+                    }
+                }
+                Effect::LeaseLost => self.let_go(partition),
+                Effect::Failed(_) | Effect::Contended | Effect::Unavailable => {
+                    self.noting = Some(Instant::now() + OUTAGE_PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn let_go(&mut self, partition: u32) {
+        self.held.remove(&partition);
+        self.renewal = self.renewal.min(Instant::now() + OUTAGE_PAUSE);
     }
 
     /// Reads on from the producer's log wherever the bus has a gap, page by page until it has nothing newer.
@@ -172,7 +213,7 @@ impl Reading {
     /// Waits for the bus, at most until something else is due.
     async fn wait(&mut self) -> Result<Entries, BoxError> {
         let now = Instant::now();
-        let mut due = self.renewal.min(now + BLOCK);
+        let mut due = self.renewal.min(self.noting.unwrap_or(now + BLOCK)).min(now + BLOCK);
         let mut keys = Vec::new();
         let mut partitions = Vec::new();
         for (partition, held) in &self.held {
@@ -232,6 +273,13 @@ impl Reading {
         // What is left when the process stops is taken by whoever comes next.
         while let Some(first) = events.first().filter(|_| !self.stop.is_cancelled()) {
             let Some(held) = self.held.get_mut(&partition) else { return };
+            let passed = events.iter().take_while(|event| !self.consumer.handler.heeds(event)).count();
+            if let Some(last) = events.get(..passed).and_then(<[Event]>::last) {
+                held.position = last.position;
+                self.noting.get_or_insert(Instant::now() + NOTING);
+                events = events.get(passed..).unwrap_or_default();
+                continue;
+            }
             let size = if first.position <= held.alone { 1 } else { events.len().min(BATCH) };
             let (batch, after) = events.split_at(size);
             fault::point(fault::CONSUMER_READ).await;
@@ -242,17 +290,14 @@ impl Reading {
                 Effect::Done(done) => {
                     held.position =
                         batch.get(..done).and_then(<[Event]>::last).map_or(held.position, |event| event.position);
+                    held.noted = held.position;
                     let reached = held.position;
                     held.failing = held.failing.filter(|(failing, _)| *failing > reached);
                     held.pause = None;
                     events = events.get(done..).unwrap_or(after);
                     continue;
                 }
-                Effect::LeaseLost => {
-                    self.held.remove(&partition);
-                    self.renewal = self.renewal.min(Instant::now() + OUTAGE_PAUSE);
-                    return;
-                }
+                Effect::LeaseLost => return self.let_go(partition),
                 Effect::Failed(position) => {
                     let failures = held.failures(position);
                     held.failing = Some((position, failures + 1));

@@ -57,6 +57,20 @@ impl EventHandler for Noting {
     }
 }
 
+/// Notes events but those of quiet aggregates.
+struct Choosy(Noting);
+
+#[async_trait]
+impl EventHandler for Choosy {
+    fn heeds(&self, event: &Event) -> bool {
+        inbox::is::<Actor>(event) && !event.aggregate_id.starts_with("quiet")
+    }
+
+    async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
+        self.0.handle(tx, event).await
+    }
+}
+
 /// Notes each event, and counts those whose transaction began with an earlier one: the checkpoint moves to the first at once.
 #[derive(Default)]
 struct Sharing(AtomicU32);
@@ -316,6 +330,36 @@ async fn a_poison_event_in_a_batch_has_no_part_in_the_effects_of_the_others() {
         handler.armed.store(false, Ordering::SeqCst);
         assert_eq!(inbox::replay(&mesh.consumer, &consumer(handler.clone()), "bad").await.unwrap(), 2);
         assert!(mesh.life.shutdown(Duration::from_secs(5)).await, "a task did not stop");
+    }
+}
+
+/// How far the checkpoints of all partitions are, together.
+async fn checkpoints(db: &Db) -> i64 {
+    let sum = Sql::portable("SELECT CAST(SUM(position) AS BIGINT) AS position FROM checkpoints");
+    db.read().await.unwrap().fetch_one(sum, args![]).await.unwrap().get("position").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_nobody_heeds_are_passed_over_and_the_checkpoint_follows() {
+    for backend in BACKENDS {
+        let mesh = Mesh::new(backend, Bus::memory(1_000)).await;
+        mesh.relay();
+        let near = |id: &&String| outbox::partition_of(id) == outbox::partition_of("loud");
+        let quiet = (0..).map(|n| format!("quiet-{n}")).find(|id| near(&id)).unwrap();
+        let handler = Arc::new(Choosy(Noting::default()));
+        mesh.consume(&handler);
+        // Before, between and behind those of the same partition that are heeded, and alone in another.
+        for id in [quiet.as_str(), "loud", quiet.as_str(), "loud", quiet.as_str(), "quiet"] {
+            mesh.happens(&[id], 1).await;
+        }
+        mesh.has_effects(2).await;
+        eventually("the checkpoint follows", || async { checkpoints(&mesh.consumer).await == 6 }).await;
+        // What is passed over last is noted when the process leaves.
+        mesh.happens(&["quiet"], 1).await;
+        eventually("the relay has sent", || async { log(&mesh.producer).await.len() == 7 }).await;
+        assert!(mesh.life.shutdown(Duration::from_secs(5)).await, "a task did not stop");
+        assert_eq!(handler.0.calls.load(Ordering::SeqCst), 2, "{backend:?}");
+        assert_eq!(checkpoints(&mesh.consumer).await, 7, "{backend:?}");
     }
 }
 
