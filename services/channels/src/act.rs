@@ -8,7 +8,7 @@ use omnimesh_proto::connectors::v1::{
     AcknowledgeOrderRequest, CancelLinesRequest, CancelReason, GetOperationRequest, NativeLine, OrderRef, Outcome,
     PushShipmentRequest,
 };
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::{
     app::App,
@@ -188,6 +188,10 @@ async fn send(app: &App, account: &Account, action: &mut Action, prepared: Prepa
 fn read(action: &Action, answer: Result<Option<Outcome>, Status>) -> Step {
     match answer {
         Ok(outcome) => action.answered(outcome.as_ref()),
+        // The connector asked the vendor nothing.
+        Err(status) if matches!(status.code(), Code::Unimplemented | Code::InvalidArgument) => {
+            Step::Reject(status.message().to_owned())
+        }
         // It may have reached the connector, and the vendor.
         Err(status) => Step::Doubt(format!("{}: {}", status.code(), status.message())),
     }

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use omnimesh_kit::{
-    inbox::{BoxError, EventHandler},
+    inbox::{BoxError, EventHandler, is},
     store::Tx,
 };
 use omnimesh_proto::{
     events::v1::Event,
     orders::v1::{FulfillmentChanged, OrderCancelled},
 };
-use prost::{Message as _, Name as _};
+use prost::Message as _;
 
 use crate::{domain::OrderId, store};
 
@@ -19,10 +19,14 @@ pub(crate) struct Orders;
 
 #[async_trait]
 impl EventHandler for Orders {
+    fn heeds(&self, event: &Event) -> bool {
+        is::<FulfillmentChanged>(event) || is::<OrderCancelled>(event)
+    }
+
     async fn handle(&self, tx: &mut Tx, event: &Event) -> Result<(), BoxError> {
-        let order = if event.r#type == FulfillmentChanged::full_name() {
+        let order = if is::<FulfillmentChanged>(event) {
             FulfillmentChanged::decode(event.payload.clone())?.order_id
-        } else if event.r#type == OrderCancelled::full_name() {
+        } else if is::<OrderCancelled>(event) {
             OrderCancelled::decode(event.payload.clone())?.order_id
         } else {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     domain::DeadLetterId,
     error::Error,
-    store::{accounts, actions, dead_letters},
+    store::{accounts, actions, dead_letters, looks, units},
 };
 
 pub(super) async fn run(
@@ -23,7 +23,12 @@ pub(super) async fn run(
         let letter = dead_letters::take(&mut tx, id).await?.ok_or(Error::NoSuchDeadLetter)?;
         match letter.action {
             Some(action) => actions::replay(&mut tx, action).await?,
-            None => accounts::rewind(&mut tx, letter.account, letter.cursor).await?,
+            None => {
+                accounts::rewind(&mut tx, letter.account, letter.cursor).await?;
+                if let Some(order) = units::forget(&mut tx, letter.account, &letter.native_id).await? {
+                    looks::add(&mut tx, order).await?;
+                }
+            }
         }
         Ok::<_, Error>(Response::new(ReplayDeadLetterResponse {}))
     })

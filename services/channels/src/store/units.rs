@@ -30,6 +30,8 @@ pub mod sql {
         };
         /// Those of an order, the oldest change first.
         OF_ORDER = "SELECT * FROM units WHERE order_id = $1 ORDER BY updated_at, native_id";
+        /// What is seen of it next is news, whatever it is.
+        FORGET = "UPDATE units SET dedupe_key = '' WHERE account_id = $1 AND native_id = $2 RETURNING order_id";
         /// Whether an order has any.
         HAS_ORDER = "SELECT 1 AS one FROM units WHERE order_id = $1 LIMIT 1";
     }
@@ -65,6 +67,12 @@ pub(crate) async fn of_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Unit
 
 pub(crate) async fn has_order(conn: &mut Conn, order: Uuid) -> Result<bool, Error> {
     Ok(conn.fetch_optional(sql::HAS_ORDER, args![order]).await?.is_some())
+}
+
+/// Takes what is seen of it next as news; its order, if it has one.
+pub(crate) async fn forget(tx: &mut Tx, account: AccountId, native_id: &str) -> Result<Option<Uuid>, Error> {
+    let row = tx.fetch_optional(sql::FORGET, args![account.0, native_id]).await?;
+    row.map_or(Ok(None), |row| row.get("order_id"))
 }
 
 fn unit_of(row: &Row) -> Result<Unit, Error> {

@@ -199,6 +199,17 @@ async fn a_refused_action_is_a_dead_letter_until_it_is_replayed() {
 }
 
 #[tokio::test]
+async fn what_the_connector_can_not_do_was_never_sent() {
+    let world = world(Backend::Sqlite).await;
+    world.market.answer(Err(Status::unimplemented("this vendor has no acknowledge_order")));
+    world.place("p1");
+    world.pass(1).await;
+    assert_eq!(world.states(&world.book.order_of("p1")).await, [ActionState::Rejected]);
+    let [letter] = world.dead_letters().await.try_into().unwrap();
+    assert!(letter.problem.contains("acknowledge_order"), "{letter:?}");
+}
+
+#[tokio::test]
 async fn an_order_that_is_refused_waits_as_a_dead_letter_and_keeps_no_other_out() {
     for backend in BACKENDS {
         let world = world(backend).await;
