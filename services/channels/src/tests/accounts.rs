@@ -97,6 +97,7 @@ async fn accounts_are_listed_page_by_page_checked_and_paused() {
     for backend in BACKENDS {
         let world = world(backend).await;
         for name in ["Second", "Third"] {
+            world.db.clock.advance(std::time::Duration::from_millis(1));
             let request = CreateAccountRequest {
                 vendor: VENDOR.to_owned(),
                 display_name: name.to_owned(),

@@ -113,6 +113,9 @@ impl<A> fmt::Debug for Account<A> {
     }
 }
 
+/// What channels opened, by reference, and until when it is used.
+type Opened<A> = HashMap<String, (Timestamp, Arc<Account<A>>)>;
+
 /// Every account that this connector was given, by reference: those of its settings, and those that channels keeps, which are asked for
 /// when they are needed.
 pub struct Accounts<A> {
@@ -120,7 +123,7 @@ pub struct Accounts<A> {
     links: Links,
     clock: Clock,
     // Never for long: what channels keeps may be withdrawn.
-    opened: Mutex<HashMap<String, (Timestamp, Arc<Account<A>>)>>,
+    opened: Mutex<Opened<A>>,
 }
 
 impl<A> fmt::Debug for Accounts<A> {
@@ -182,7 +185,7 @@ impl<A> Accounts<A> {
         Ok(account)
     }
 
-    fn opened(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, Arc<Account<A>>)>> {
+    fn opened(&self) -> MutexGuard<'_, Opened<A>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
