@@ -88,7 +88,8 @@ impl Gateway {
         let span = trace::span(place.method(), protocol, request.headers(), self.shared.settings.trust_trace_context);
         let call = async {
             let client = Client::of(peer, request.headers(), &self.shared.trusted_proxies);
-            let mut response = self.call(client, protocol, place, request).await;
+            // Boxed: it is many kilobytes, and everything around it would be moved with it.
+            let mut response = Box::pin(self.call(client, protocol, place, request)).await;
             if let Some(id) = trace::id() {
                 response.headers_mut().insert(TRACE_ID_HEADER, id);
             }

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use omnimesh_proto::common::v1::{Actor, ErrorReason};
+use omnimesh_proto::{
+    access::v1::Audience,
+    common::v1::{Actor, ErrorReason},
+};
 
 use crate::{
     auth::{Caller, Identity, SessionIdentity},
@@ -68,10 +71,15 @@ impl Call {
         self.caller.identity.actor()
     }
 
-    /// The key under which request ids are unique: the session's lineage, the key or the subject.
+    /// The key under which request ids are unique and that tokens are bound to: the session's lineage, the key or the subject. All
+    /// keys of a partner are one, its account's, so that a new key goes on where the last one stopped.
     #[must_use]
     pub fn principal(&self) -> String {
         let identity = &self.caller.identity;
+        if let (Audience::Partner, Some(account)) = (identity.audience(), &identity.account) {
+            // No key's id has a colon.
+            return format!("{}:account:{account}", identity.audience);
+        }
         format!("{}:{}", identity.audience, identity.subject)
     }
 

@@ -68,6 +68,8 @@ impl Lifecycle {
         T: Send + 'static,
     {
         let abort = self.shared.abort.clone();
+        // Boxed before it is handed on: a use case is many kilobytes, and each hand would copy them.
+        let future = Box::pin(future);
         let task = async move { abort.run_until_cancelled(future).await };
         match self.shared.tasks.spawn(task.instrument(tracing::Span::current())).await {
             Ok(Some(output)) => output,

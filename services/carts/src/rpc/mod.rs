@@ -72,7 +72,6 @@ macro_rules! serve {
 
 serve! {
     CartService {
-        get_cart: GetCartRequest -> GetCartResponse = get_cart;
         add_line: AddLineRequest -> AddLineResponse = add_line;
         change_line: ChangeLineRequest -> ChangeLineResponse = change_line;
         remove_line: RemoveLineRequest -> RemoveLineResponse = remove_line;
@@ -82,6 +81,15 @@ serve! {
         freeze_cart: FreezeCartRequest -> FreezeCartResponse = freeze_cart;
         thaw_cart: ThawCartRequest -> ThawCartResponse = thaw_cart;
         claim_cart: ClaimCartRequest -> ClaimCartResponse = claim_cart;
+    }
+
+    // Nothing of it must be finished for a caller who hung up.
+    async fn get_cart(
+        &self,
+        request: Request<proto::GetCartRequest>,
+    ) -> Result<Response<proto::GetCartResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(get_cart::get_cart(self, &call, request.into_inner()).await?)
     }
 
     type WatchCartStream = BoxStream<'static, Result<proto::WatchCartResponse, Status>>;

@@ -35,6 +35,9 @@ pub struct Location {
     pub offers_pickup: bool,
     /// Whether it ships orders.
     pub ships: bool,
+    /// The channel account of the partner whose location it is; empty for the retailer's own.
+    #[serde(default)]
+    pub account_id: String,
 }
 
 /// A business address of the retailer's own.
@@ -69,6 +72,7 @@ impl Location {
         let location_id = check::slug(&mut v, "location.location_id", &sent.location_id);
         let name = check::free(&mut v, "location.name", &sent.name, 1..=200);
         let address = address_from_proto(&mut v, sent.address.as_ref());
+        let account_id = check::free(&mut v, "location.account_id", &sent.account_id, 0..=100);
         if let Some(Coordinates { latitude, longitude }) = sent.coordinates {
             let valid = Point::new(latitude, longitude).is_some();
             v.check(
@@ -95,7 +99,7 @@ impl Location {
             v.range(&field("close_minute"), sent.close_minute, 0..=i64::from(DAY));
             hours.push(Hours { weekday: sent.weekday, open: sent.open_minute, close: sent.close_minute });
         }
-        let (location_id, name, address) = v.finish_with((location_id, name, address))?;
+        let (location_id, name, address, account_id) = v.finish_with((location_id, name, address, account_id))?;
         Ok(Self {
             location_id,
             name,
@@ -105,6 +109,7 @@ impl Location {
             hours,
             offers_pickup: sent.offers_pickup,
             ships: sent.ships,
+            account_id,
         })
     }
 
@@ -118,6 +123,12 @@ impl Location {
     #[must_use]
     pub fn city_folded(&self) -> String {
         fold(&self.address.city)
+    }
+
+    /// The wire's form for everybody: whose the location is stays with the retailer.
+    #[must_use]
+    pub fn to_public_proto(&self, version: i64) -> proto::Location {
+        proto::Location { account_id: String::new(), ..self.to_proto(version) }
     }
 
     /// The wire's form.
@@ -138,6 +149,7 @@ impl Location {
             offers_pickup: self.offers_pickup,
             ships: self.ships,
             version,
+            account_id: self.account_id.clone(),
         }
     }
 }

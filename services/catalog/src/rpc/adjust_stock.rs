@@ -5,7 +5,7 @@ use omnimesh_proto::catalog::v1::{AdjustStockRequest, AdjustStockResponse};
 use tonic::Response;
 
 use super::{
-    State,
+    State, owned,
     set_stock::{MOST, require_known},
     stock_row,
 };
@@ -31,6 +31,7 @@ pub(super) async fn run(
     let reason = v.text("reason", &request.reason, 1..=200).unwrap_or_default();
     let (sku, location_id) = stock_row(call, &request.sku, &request.location_id, v)?;
     let reply = once!(state.db, once, tx => {
+        owned(&mut tx, call, &location_id).await?;
         require_known(&mut tx, &sku, &location_id).await?;
         let Some(level) = stock::adjust(&mut tx, &sku, &location_id, delta).await? else {
             let available = stock::find(&mut tx, &sku, &location_id).await?.map_or(0, |level| level.on_hand);

@@ -1,17 +1,20 @@
 //! What is available of SKUs.
 
+use std::collections::BTreeSet;
+
 use omnimesh_kit::{call::Call, validate::Violations};
 use omnimesh_proto::{
+    access::v1::Audience,
     catalog::v1::{Availability, GetAvailabilityRequest, GetAvailabilityResponse},
     common::v1::Channel,
 };
 use tonic::Response;
 
-use super::{State, is_back_office};
+use super::{State, is_back_office, is_own};
 use crate::{
     domain::check,
     error::Error,
-    store::{settings, stock},
+    store::{locations, settings, stock},
 };
 
 const MAX: usize = 200;
@@ -44,6 +47,19 @@ pub(super) async fn run(
     if !request.location_ids.is_empty() {
         sources.retain(|source| request.location_ids.contains(source));
     }
+    // A partner sees the parts of what it counts itself, and nothing of what other partners count.
+    let mut partners = BTreeSet::new();
+    if !back_office && call.identity().audience() == Audience::Partner {
+        let mut foreign = BTreeSet::new();
+        for (location, _) in locations::search(&mut conn, None, false, None).await? {
+            if is_own(call, &location.account_id) {
+                partners.insert(location.location_id);
+            } else if !location.account_id.is_empty() {
+                foreign.insert(location.location_id);
+            }
+        }
+        sources.retain(|source| !foreign.contains(source));
+    }
     let supply = stock::supply(&mut conn, request.skus.clone(), state.clock.now()).await?;
     let availabilities = request.skus.into_iter().map(|sku| {
         let held = supply.get(&sku);
@@ -51,7 +67,13 @@ pub(super) async fn run(
             || held.into_iter().flat_map(|held| &held.levels).filter(|(level, _)| sources.contains(&level.location_id));
         let levels = match back_office {
             true => own().map(|(level, _)| level.to_proto()).collect(),
-            false => own().filter(|(_, pickup)| *pickup).map(|(level, _)| level.to_public_proto()).collect(),
+            false => own()
+                .filter(|(level, pickup)| *pickup || partners.contains(&level.location_id))
+                .map(|(level, _)| match partners.contains(&level.location_id) {
+                    true => level.to_proto(),
+                    false => level.to_public_proto(),
+                })
+                .collect(),
         };
         let stock_counted = !held.is_some_and(|held| held.uncounted);
         let available = if stock_counted { own().map(|(level, _)| level.available()).sum() } else { PLENTY };

@@ -16,7 +16,7 @@ use omnimesh_proto::{
 use prost::Message as _;
 use tonic::Response;
 
-use super::State;
+use super::{State, is_back_office};
 use crate::{
     domain::{check, geo::Point, hours, location::Location},
     error::Error,
@@ -78,8 +78,9 @@ pub(super) async fn run(
         ..Cursor::default()
     });
     let next_page_token = last.map(|cursor| PageToken::seal(&state.secrets, &principal, &filter, &cursor));
+    let back_office = is_back_office(call);
     let locations = found.into_iter().map(|(distance, location, version, open_now)| FoundLocation {
-        location: Some(location.to_proto(version)),
+        location: Some(if back_office { location.to_proto(version) } else { location.to_public_proto(version) }),
         distance_meters: near.map(|_| distance),
         open_now,
     });

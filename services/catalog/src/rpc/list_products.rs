@@ -12,7 +12,7 @@ use omnimesh_proto::{
 use prost::Message as _;
 use tonic::Response;
 
-use super::State;
+use super::{State, shown_to};
 use crate::{
     domain::{check, product::words},
     error::Error,
@@ -53,8 +53,9 @@ pub(super) async fn run(
     let last =
         found.last().filter(|_| more).map(|kept| Cursor { keys: vec![kept.product.sku.clone()], ..Cursor::default() });
     let next_page_token = last.map(|cursor| PageToken::seal(&state.secrets, &principal, &filter, &cursor));
+    let products = found.iter().map(|kept| shown_to(call, kept.product.to_proto(kept.version, Some(kept.updated_at))));
     Ok(Response::new(ListProductsResponse {
-        products: found.iter().map(|kept| kept.product.to_proto(kept.version, Some(kept.updated_at))).collect(),
+        products: products.collect(),
         next_page_token: next_page_token.unwrap_or_default(),
     }))
 }

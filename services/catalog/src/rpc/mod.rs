@@ -23,7 +23,13 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use omnimesh_kit::{
-    call::Call, clock::Clock, error::Fault, links::Links, secrets::Secrets, store::Db, validate::Violations,
+    call::Call,
+    clock::Clock,
+    error::Fault,
+    links::Links,
+    secrets::Secrets,
+    store::{Db, Tx},
+    validate::Violations,
 };
 use omnimesh_proto::{
     access::v1::Audience,
@@ -31,10 +37,11 @@ use omnimesh_proto::{
         self as proto, catalog_service_server::CatalogService, location_service_server::LocationService,
         stock_service_server::StockService,
     },
+    common::v1::Channel,
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{domain::check, error::Error};
+use crate::{domain::check, error::Error, store::locations};
 
 /// What use cases work with.
 #[derive(Debug)]
@@ -64,7 +71,8 @@ impl CatalogService for Api {
     }
 
     async fn get_product(&self, request: Request<proto::GetProductRequest>) -> Answer<proto::GetProductResponse> {
-        Ok(get_product::run(&self.0, request.into_inner()).await?)
+        let call = Call::of(&request)?;
+        Ok(get_product::run(&self.0, &call, request.into_inner()).await?)
     }
 
     async fn list_products(&self, request: Request<proto::ListProductsRequest>) -> Answer<proto::ListProductsResponse> {
@@ -115,7 +123,8 @@ impl LocationService for Api {
     }
 
     async fn get_location(&self, request: Request<proto::GetLocationRequest>) -> Answer<proto::GetLocationResponse> {
-        Ok(get_location::run(&self.0, request.into_inner()).await?)
+        let call = Call::of(&request)?;
+        Ok(get_location::run(&self.0, &call, request.into_inner()).await?)
     }
 
     async fn list_locations(
@@ -183,6 +192,36 @@ fn stock_row(call: &Call, sku: &str, location_id: &str, mut v: Violations) -> Re
         return Err(Error::ForeignStore(location_id));
     }
     Ok((sku, location_id))
+}
+
+/// A partner counts at the locations of its own account; another location does not exist for it.
+async fn owned(tx: &mut Tx, call: &Call, location_id: &str) -> Result<(), Error> {
+    if call.caller.service.is_some() || call.identity().audience() != Audience::Partner {
+        return Ok(());
+    }
+    let location = locations::find(tx, location_id).await?.map(|(location, _)| location);
+    match location.filter(|location| is_own(call, &location.account_id)) {
+        Some(_) => Ok(()),
+        None => Err(Error::NotFound("location", location_id.to_owned())),
+    }
+}
+
+/// Whether that channel account is the calling partner's. No account is nobody's.
+fn is_own(call: &Call, account_id: &str) -> bool {
+    let identity = call.identity();
+    let own = identity.account.as_deref().filter(|account| !account.is_empty());
+    identity.audience() == Audience::Partner && own == Some(account_id)
+}
+
+/// A product as the caller may know it: partners see general prices and those of their own channel.
+fn shown_to(call: &Call, mut product: proto::Product) -> proto::Product {
+    let identity = call.identity();
+    if call.caller.service.is_none() && identity.audience() == Audience::Partner {
+        product
+            .prices
+            .retain(|price| price.channel == i32::from(Channel::Unspecified) || price.channel == identity.channel);
+    }
+    product
 }
 
 /// Whether the caller sees all parts of stock in any channel: staff, back-ends and the mesh, not customers.

@@ -4,7 +4,7 @@ use omnimesh_kit::{call::Call, idempotency::Once, once, validate::Violations};
 use omnimesh_proto::catalog::v1::{SetStockRequest, SetStockResponse};
 use tonic::Response;
 
-use super::{State, stock_row};
+use super::{State, owned, stock_row};
 use crate::{error::Error, ledger, store::stock};
 
 /// The most of anything on one shelf.
@@ -23,6 +23,7 @@ pub(super) async fn run(
     let (sku, location_id) = stock_row(call, &request.sku, &request.location_id, v)?;
     let expected = Some(request.expected_version).filter(|version| *version > 0);
     let reply = once!(state.db, once, tx => {
+        owned(&mut tx, call, &location_id).await?;
         require_known(&mut tx, &sku, &location_id).await?;
         let set = stock::set(&mut tx, (&sku, &location_id), request.on_hand, request.safety, expected).await?;
         let Some(level) = set else {

@@ -5,6 +5,7 @@ mod bad_input;
 mod events;
 mod locations;
 mod mesh;
+mod partners;
 mod prices;
 mod products;
 mod race;

@@ -228,6 +228,15 @@ pub(crate) fn staff(stores: &[&str]) -> Call {
     call
 }
 
+/// A key of a partner's, with every scope that it may have.
+pub(crate) fn partner(account: &str) -> Call {
+    let mut call = call(Audience::Partner, &format!("key-{account}"), None);
+    call.caller.identity.account = Some(account.to_owned());
+    call.caller.identity.channel = Channel::Partner.into();
+    call.caller.identity.scopes = vec!["stock.write".to_owned()];
+    call
+}
+
 /// A guest of a channel. Always the same session.
 pub(crate) fn customer(channel: Channel) -> Call {
     let mut call = call(Audience::Customer, "session_1", None);

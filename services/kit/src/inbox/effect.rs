@@ -206,14 +206,20 @@ impl Effects {
         tx.commit().await
     }
 
-    /// Moves a partition's checkpoint to a position up to which nothing was to be done.
-    pub(super) async fn note(&self, partition: u32, token: i64, position: i64) -> Effect {
-        let noted = async {
-            let mut tx = self.db.begin().await?;
-            self.advance(&mut tx, partition, token, position).await?;
-            tx.commit().await
-        };
-        noted.await.map_or_else(|error| Self::store_effect(&error), |()| Effect::Done(0))
+    /// Moves the checkpoints of partitions, each with its token, to positions up to which nothing was to be done. Gives the
+    /// partitions that have passed to another process.
+    pub(super) async fn note(&self, reached: &[(u32, i64, i64)]) -> Result<Vec<u32>, Error> {
+        let mut tx = self.db.begin().await?;
+        let mut lost = Vec::new();
+        for (partition, token, position) in reached {
+            match self.advance(&mut tx, *partition, *token, *position).await {
+                Ok(_) => {}
+                Err(Error::LeaseLost) => lost.push(*partition),
+                Err(error) => return Err(error),
+            }
+        }
+        tx.commit().await?;
+        Ok(lost)
     }
 
     /// Moves the checkpoint to the position, under the fencing token; says whether anything of the partition is parked.

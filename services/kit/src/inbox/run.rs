@@ -154,18 +154,17 @@ impl Reading {
         self.noting = None;
         let behind = self.held.iter().filter(|(_, held)| held.noted < held.position);
         let reached: Vec<_> = behind.map(|(partition, held)| (*partition, held.token, held.position)).collect();
-        for (partition, token, position) in reached {
-            match self.effects.note(partition, token, position).await {
-                Effect::Done(_) => {
-                    if let Some(held) = self.held.get_mut(&partition) {
-                        held.noted = position;
-                    }
-                }
-                Effect::LeaseLost => self.let_go(partition),
-                Effect::Failed(_) | Effect::Contended | Effect::Unavailable => {
-                    self.noting = Some(Instant::now() + OUTAGE_PAUSE);
-                    return;
-                }
+        if reached.is_empty() {
+            return;
+        }
+        match self.effects.note(&reached).await {
+            Ok(lost) => {
+                self.held.values_mut().for_each(|held| held.noted = held.position);
+                lost.into_iter().for_each(|partition| self.let_go(partition));
+            }
+            Err(error) => {
+                tracing::debug!(group = self.consumer.group, producer = self.consumer.producer, cause = %error, "checkpoints can't follow");
+                self.noting = Some(Instant::now() + OUTAGE_PAUSE);
             }
         }
     }

@@ -165,7 +165,8 @@ impl Links {
                 }
                 let idempotent = idempotent || rule.is_some_and(|rule| rule.idempotent);
                 let may_repeat = idempotent && !rule.is_some_and(|rule| rule.client_streaming);
-                remote.send(deadline, may_repeat, request).await
+                // Large, with its repetitions: what answers in this process need not carry it about.
+                Box::pin(remote.send(deadline, may_repeat, request)).await
             }
             None => refuse(Fault::unavailable(format!("the service {target} has no address"))),
         }

@@ -14,7 +14,7 @@ use omnimesh_proto::orders::v1::{
 
 use super::world::{World, admin, lira, partner, told, world};
 
-fn document(id: &str, mode: ImportMode, quantity: i64) -> proto::ImportDocument {
+pub(super) fn document(id: &str, mode: ImportMode, quantity: i64) -> proto::ImportDocument {
     proto::ImportDocument {
         account_id: "till".to_owned(),
         channel_order_id: id.to_owned(),
@@ -38,7 +38,7 @@ fn later(document: &proto::ImportDocument, seconds: i64) -> proto::ImportDocumen
 }
 
 impl World {
-    async fn import(&self, call: &Call, documents: Vec<proto::ImportDocument>) -> Vec<proto::ImportOrdersResponse> {
+    pub(super) async fn import(&self, call: &Call, documents: Vec<proto::ImportDocument>) -> Vec<proto::ImportOrdersResponse> {
         let requests = documents.into_iter().map(|document| proto::ImportOrdersRequest { document: Some(document) });
         let requests: Vec<_> = requests.collect();
         let mut answers = self.streams(call).import_orders(stream::iter(requests)).await.unwrap().into_inner();

@@ -5,6 +5,7 @@ mod customers;
 mod fakes;
 mod fulfilling;
 mod importing;
+mod partners;
 mod placing;
 mod reading;
 mod returning;

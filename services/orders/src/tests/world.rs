@@ -174,7 +174,7 @@ pub(super) fn clerk(store: &str) -> Call {
 pub(super) fn partner(account: &str) -> Call {
     call(Audience::Partner, &format!("key-{account}"), |identity| {
         identity.account = Some(account.to_owned());
-        identity.scopes = ["orders.read", "orders.import"].map(str::to_owned).to_vec();
+        identity.scopes = ["orders.read", "orders.import", "fulfillment.write"].map(str::to_owned).to_vec();
         identity.channel = Channel::Partner.into();
     })
 }
