@@ -257,7 +257,7 @@ async fn what_the_marketplace_cancels_is_cancelled_and_what_was_over_is_a_record
         world.pass(60).await;
         world.pass(60).await;
         let order = world.book.order_of("p1");
-        assert_eq!(world.book.0.get().cancelled, [order.clone()]);
+        assert_eq!(world.book.0.get().cancelled, [order]);
         assert_eq!(world.market.log(), ["acknowledge p1"], "the marketplace knows");
     }
 }
