@@ -27,6 +27,7 @@ mod ports;
 mod process;
 pub mod races;
 pub mod raw;
+pub mod sandbox;
 pub mod staff;
 mod stores;
 mod wait;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{binary, ports, process::Process, staff::Issuer, stores::Stores, wait::eventually};
 
 /// Every service with a process of its own.
-pub const TARGETS: [&str; 6] = ["sessions", "profiles", "catalog", "carts", "orders", "gateway"];
+pub const TARGETS: [&str; 7] = ["sessions", "profiles", "catalog", "carts", "orders", "channels", "gateway"];
 
 /// The name of a process that runs every service.
 pub(crate) const WHOLE: &str = "omnimesh";
@@ -45,19 +45,28 @@ pub struct Setup {
     pub server: Option<String>,
     /// How many processes each target has, in a mesh of many processes.
     pub replicas: usize,
+    /// Connectors with a process of their own, in a mesh of many processes.
+    pub connectors: Vec<&'static str>,
 }
 
 impl Setup {
     /// A mesh of that mode and nothing special.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
-        Self { mode, variables: Vec::new(), settings: String::new(), server: None, replicas: 1 }
+        Self { mode, variables: Vec::new(), settings: String::new(), server: None, replicas: 1, connectors: Vec::new() }
     }
 
     /// With so many processes of each target.
     #[must_use]
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
+        self
+    }
+
+    /// With a connector.
+    #[must_use]
+    pub fn connector(mut self, name: &'static str) -> Self {
+        self.connectors.push(name);
         self
     }
 
@@ -128,7 +137,8 @@ impl Mesh {
         let internal = match setup.mode {
             Mode::Split => {
                 let free = || (0..setup.replicas).map(|_| ports::free()).collect();
-                TARGETS.map(|target| (target, free())).to_vec()
+                let targets = TARGETS.into_iter().chain(setup.connectors.iter().copied());
+                targets.map(|target| (target, free())).collect()
             }
             Mode::Embedded | Mode::Stores => Vec::new(),
         };
@@ -173,8 +183,7 @@ impl Mesh {
 
     /// Tells one replica of a target to end, waits until it has in order, and starts it again where it was.
     pub async fn restart(&mut self, target: &str, replica: usize) {
-        let before = self.internal.iter().take_while(|(other, _)| *other != target);
-        let index = before.map(|(_, addresses)| addresses.len()).sum::<usize>() + replica;
+        let index = self.place_of(target) + replica;
         let process = self.processes.get_mut(index).expect("there is such a process");
         let status = process.stop().await;
         assert!(status.success(), "{target} was told to stop and ended with {status}");
@@ -182,6 +191,28 @@ impl Mesh {
         let mut started = self.start_replica(target, replica, &[]);
         started.said("says that it is up", |line| line.contains(" is up").then_some(())).await;
         *self.processes.get_mut(index).expect("there is such a process") = started;
+    }
+
+    /// Ends the one process of a target at once, as a power cut would, and leaves it so until [`Self::revive`].
+    pub fn crash(&mut self, target: &str) {
+        let index = self.place_of(target);
+        let process = self.processes.get_mut(index).expect("there is such a process");
+        process.kill();
+        let log = process.log();
+        self.earlier_logs.extend(log);
+    }
+
+    /// Starts the process of a target again after [`Self::crash`], where it was.
+    pub async fn revive(&mut self, target: &str) {
+        let index = self.place_of(target);
+        let mut started = self.start_replica(target, 0, &[]);
+        started.said("says that it is up", |line| line.contains(" is up").then_some(())).await;
+        *self.processes.get_mut(index).expect("there is such a process") = started;
+    }
+
+    /// Where the processes of a target begin.
+    fn place_of(&self, target: &str) -> usize {
+        self.internal.iter().take_while(|(other, _)| *other != target).map(|(_, addresses)| addresses.len()).sum()
     }
 
     /// Hands its processes over to whoever keeps them running from here on.

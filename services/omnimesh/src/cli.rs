@@ -46,6 +46,8 @@ pub enum Command {
     Profile(ProfileArgs),
     /// Figures of a running mesh's order book.
     Report(ReportArgs),
+    /// Accounts at marketplaces: add one, check it, see how it is in sync, and try again what failed.
+    Channel(ChannelArgs),
     /// Stand-ins of systems that the mesh talks to, to try it with.
     Sandbox(SandboxArgs),
     /// Play a customer's story over five channels against a running mesh, and print every step.
@@ -115,6 +117,58 @@ pub struct KeyArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: KeyCommand,
+}
+
+/// Accounts at marketplaces.
+#[derive(Args, Debug)]
+pub struct ChannelArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ChannelCommand,
+}
+
+/// What to do with accounts at marketplaces.
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Add an account and print its id. Its orders are pulled from then on.
+    Add {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// The connector, such as trendyol.
+        vendor: String,
+        /// What people call it.
+        #[arg(long)]
+        name: String,
+        /// What the connector asks for, as often as needed; NAME=@FILE reads a value, such as a secret, from a file.
+        #[arg(long = "field", value_name = "NAME=VALUE")]
+        fields: Vec<String>,
+    },
+    /// Ask the marketplace whether an account's credentials work.
+    Check {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// The account's id, as `status` shows it.
+        account_id: String,
+    },
+    /// Show how accounts are in sync, with what needs a person; or how one order is.
+    Status {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// An account (chan_…) or an order (order_…); nothing for all accounts.
+        id: Option<String>,
+    },
+    /// Try again what needed a person, once its cause is mended.
+    Replay {
+        /// The mesh.
+        #[command(flatten)]
+        client: ClientArgs,
+        /// Ids (dead_…), as `status` shows them.
+        #[arg(required = true)]
+        dead_letter_ids: Vec<String>,
+    },
 }
 
 /// What to do with API keys.

@@ -84,6 +84,10 @@ async fn run(cli: Cli) -> Result<bool> {
             commands::report_sales(&client, &account, currency.as_deref(), json, &mut out).await?;
             true
         }
+        Command::Channel(args) => {
+            commands::channel(args.command, &mut out).await?;
+            true
+        }
         Command::Sandbox(args) => {
             commands::sandbox(args.command, &mut out).await?;
             true

@@ -210,6 +210,7 @@ impl Shared {
             settings: Arc::clone(&self.settings),
             clock: self.clock.clone(),
             lifecycle: self.lifecycle.clone(),
+            links: self.links.of(connector.name),
         })?;
         let stack = self.server.stack(connector.name, routes);
         self.links.register_local(stack.clone());

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// Every service with data of its own.
-pub const SERVICES: [Target; 5] = [
+pub const SERVICES: [Target; 6] = [
     Target {
         name: omnimesh_sessions::NAME,
         migrations: &omnimesh_sessions::MIGRATIONS,
@@ -35,6 +35,11 @@ pub const SERVICES: [Target; 5] = [
     Target { name: omnimesh_catalog::NAME, migrations: &omnimesh_catalog::MIGRATIONS, build: omnimesh_catalog::build },
     Target { name: omnimesh_carts::NAME, migrations: &omnimesh_carts::MIGRATIONS, build: omnimesh_carts::build },
     Target { name: omnimesh_orders::NAME, migrations: &omnimesh_orders::MIGRATIONS, build: omnimesh_orders::build },
+    Target {
+        name: omnimesh_channels::NAME,
+        migrations: &omnimesh_channels::MIGRATIONS,
+        build: omnimesh_channels::build,
+    },
 ];
 
 /// A connector that the binary can run.

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnect
 
 use crate::Mesh;
 
-/// Every service with a database.
+/// Every service that has a part in the orders that are placed here.
 pub(super) const SERVICES: [&str; 5] = ["sessions", "profiles", "catalog", "carts", "orders"];
 
 /// Where the effects of events are watched: every interaction that a handler writes, also a second time.

@@ -21,6 +21,7 @@ mod identity;
 mod import;
 mod internal;
 mod kills;
+mod marketplace;
 mod one_customer;
 mod overload;
 mod partners;

@@ -1,15 +1,32 @@
 //! Accounts at the vendor: their credentials come by reference and leave in requests to the vendor alone.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use omnimesh_kit::{config, error::Fault, private::Private};
+use omnimesh_kit::{
+    call::Call,
+    clock::{Clock, Timestamp},
+    config,
+    error::Fault,
+    links::Links,
+    private::Private,
+};
+use omnimesh_proto::channels::v1::{OpenCredentialsRequest, channel_service_client::ChannelServiceClient};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{Manifest, Vendor};
 
 /// What is shorter says nothing, and hiding it would hide half of every text.
 const SHORTEST_SECRET: usize = 4;
+/// How references to what channels keeps begin.
+const KEPT_BY_CHANNELS: &str = "chan_";
+/// For how long what was opened is used without asking again. A rotation changes the reference.
+const KEPT_FOR: Duration = Duration::from_secs(300);
 
 /// An account's values as configured, by name.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,44 +113,91 @@ impl<A> fmt::Debug for Account<A> {
     }
 }
 
-/// Every account that this connector was given, by reference.
-pub struct Accounts<A>(BTreeMap<String, Account<A>>);
+/// What channels opened, by reference, and until when it is used.
+type Opened<A> = HashMap<String, (Timestamp, Arc<Account<A>>)>;
+
+/// Every account that this connector was given, by reference: those of its settings, and those that channels keeps, which are asked for
+/// when they are needed.
+pub struct Accounts<A> {
+    configured: BTreeMap<String, Arc<Account<A>>>,
+    links: Links,
+    clock: Clock,
+    // Never for long: what channels keeps may be withdrawn.
+    opened: Mutex<Opened<A>>,
+}
 
 impl<A> fmt::Debug for Accounts<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.configured.keys()).finish()
     }
 }
 
 impl<A> Accounts<A> {
-    /// The accounts of the vendor's section of the settings.
+    /// The accounts of the vendor's section of the settings, and the way to channels, which keeps the others.
     ///
     /// # Errors
     /// If one can't be used; names it and what would be accepted, never a value.
-    pub fn new<V: Vendor<Account = A>>(vendor: &V, given: BTreeMap<String, Fields>) -> Result<Self, config::Error> {
-        let manifest = vendor.manifest();
-        let mut accounts = BTreeMap::new();
+    pub fn new<V: Vendor<Account = A>>(
+        vendor: &V,
+        given: BTreeMap<String, Fields>,
+        links: Links,
+        clock: Clock,
+    ) -> Result<Self, config::Error> {
+        let mut configured = BTreeMap::new();
         for (reference, fields) in given {
-            let at = |(field, problem): (String, String)| {
-                config::Error::at(format!("{}.accounts.{reference}.{field}", manifest.vendor), problem)
-            };
-            if let Some(problem) = fields.problem(manifest) {
-                return Err(at(problem));
-            }
-            let own = vendor.account(&fields).map_err(at)?;
-            let secrets = secrets(manifest, &fields);
-            accounts.insert(reference, Account { seller: vendor.seller(&own), own, secrets });
+            let account = ready(vendor, &fields).map_err(|(field, problem)| {
+                config::Error::at(format!("{}.accounts.{reference}.{field}", vendor.manifest().vendor), problem)
+            })?;
+            configured.insert(reference, Arc::new(account));
         }
-        Ok(Self(accounts))
+        Ok(Self { configured, links, clock, opened: Mutex::default() })
     }
 
     /// The account of that reference.
     ///
     /// # Errors
-    /// NOT_FOUND.
-    pub fn open(&self, reference: &str) -> Result<&Account<A>, Fault> {
-        self.0.get(reference).ok_or_else(|| Fault::not_found("credentials", reference))
+    /// NOT_FOUND; UNAVAILABLE if channels does not answer.
+    pub async fn open<V: Vendor<Account = A>>(&self, vendor: &V, reference: &str) -> Result<Arc<Account<A>>, Fault> {
+        if let Some(account) = self.configured.get(reference) {
+            return Ok(account.clone());
+        }
+        let unknown = || Fault::not_found("credentials", "");
+        if !reference.starts_with(KEPT_BY_CHANNELS) {
+            return Err(unknown());
+        }
+        let now = self.clock.now();
+        if let Some((until, account)) = self.opened().get(reference)
+            && now < *until
+        {
+            return Ok(account.clone());
+        }
+        let call = Call::system(vendor.manifest().vendor);
+        let mut channels = ChannelServiceClient::new(self.links.to("channels", &call).idempotent());
+        let request = OpenCredentialsRequest { credentials_ref: reference.to_owned() };
+        let answer = channels.open_credentials(request).await.map_err(Fault::upstream)?.into_inner();
+        let fields = answer.fields.into_iter().map(|(name, value)| (name, Value(Private::new(value)))).collect();
+        let account = ready(vendor, &Fields(fields))
+            .map_err(|(field, problem)| Fault::invalid(format!("fields.{field}"), problem))?;
+        let account = Arc::new(account);
+        let mut opened = self.opened();
+        opened.retain(|_, (until, _)| now < *until);
+        opened.insert(reference.to_owned(), (now.plus(KEPT_FOR), account.clone()));
+        Ok(account)
     }
+
+    fn opened(&self) -> MutexGuard<'_, Opened<A>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An account of that vendor; else the field that keeps it from being one, and why.
+fn ready<V: Vendor>(vendor: &V, fields: &Fields) -> Result<Account<V::Account>, (String, String)> {
+    let manifest = vendor.manifest();
+    if let Some(problem) = fields.problem(manifest) {
+        return Err(problem);
+    }
+    let own = vendor.account(fields)?;
+    Ok(Account { seller: vendor.seller(&own), own, secrets: secrets(manifest, fields) })
 }
 
 /// The forms in which an account's secrets may come back: as they are, and as `Authorization: Basic` has any two of them.

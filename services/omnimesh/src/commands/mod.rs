@@ -1,5 +1,6 @@
 //! The commands, one file each. Most talk to a running mesh, as any client does.
 
+mod channel;
 mod events;
 mod export;
 mod import;
@@ -8,6 +9,7 @@ mod profile;
 mod report;
 mod sandbox;
 
+pub use channel::channel;
 pub use events::events;
 pub use export::export_orders;
 pub use import::import;

@@ -52,16 +52,15 @@ fn introduce_iys(url: &str, out: &mut impl Write) -> Result<()> {
 }
 
 fn introduce_trendyol(url: &str, out: &mut impl Write) -> Result<()> {
-    writeln!(out, "Trendyol's sandbox answers at {url}. To have the connector ask it, start the mesh with")?;
+    writeln!(out, "Trendyol's sandbox answers at {url}. To have a running mesh pull its orders:")?;
     let account = [
-        ("BASE_URL", url),
-        ("SELLER_ID", trendyol::SELLER),
-        ("API_KEY", trendyol::API_KEY),
-        ("API_SECRET", trendyol::API_SECRET),
+        ("base_url", url),
+        ("seller_id", trendyol::SELLER),
+        ("api_key", trendyol::API_KEY),
+        ("api_secret", trendyol::API_SECRET),
     ];
-    for (name, value) in account {
-        writeln!(out, "  OMNIMESH_TRENDYOL__ACCOUNTS__SANDBOX__{name}={value}")?;
-    }
+    let fields: Vec<_> = account.iter().map(|(name, value)| format!("--field {name}={value}")).collect();
+    writeln!(out, "  omnimesh channel add trendyol --name Sandbox {}", fields.join(" "))?;
     writeln!(
         out,
         "What it has: {url}/sandbox/state. A new order, and the vendor's refusal of the next three requests:"

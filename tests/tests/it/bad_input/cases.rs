@@ -7,6 +7,7 @@ use tonic::Code;
 use crate::demo::{ISTANBUL, TEA};
 
 const ACCEPT_SUGGESTION: &str = "/omnimesh.profiles.v1.ProfileService/AcceptMergeSuggestion";
+const ADD_ACCOUNT: &str = "/omnimesh.channels.v1.ChannelService/CreateAccount";
 const ADD_LINE: &str = "/omnimesh.carts.v1.CartService/AddLine";
 const ADJUST_STOCK: &str = "/omnimesh.catalog.v1.StockService/AdjustStock";
 const CHANGE_LINE: &str = "/omnimesh.carts.v1.CartService/ChangeLine";
@@ -14,12 +15,15 @@ const CHECK_CONSENT: &str = "/omnimesh.profiles.v1.ConsentService/CheckConsent";
 const CLAIM_HANDOFF: &str = "/omnimesh.sessions.v1.HandoffService/ClaimHandoff";
 const CREATE_HANDOFF: &str = "/omnimesh.sessions.v1.HandoffService/CreateHandoff";
 const ERASE_PROFILE: &str = "/omnimesh.profiles.v1.ProfileService/EraseProfile";
+const GET_ACCOUNT: &str = "/omnimesh.channels.v1.ChannelService/GetAccount";
 const GET_CART: &str = "/omnimesh.carts.v1.CartService/GetCart";
 const GET_ORDER: &str = "/omnimesh.orders.v1.OrderService/GetOrder";
+const GET_ORDER_SYNC: &str = "/omnimesh.channels.v1.ChannelService/GetOrderSync";
 const GET_PRODUCT: &str = "/omnimesh.catalog.v1.CatalogService/GetProduct";
 const GET_PROFILE: &str = "/omnimesh.profiles.v1.ProfileService/GetProfile";
 const GET_RETURN: &str = "/omnimesh.orders.v1.ReturnService/GetReturn";
 const GET_SESSION: &str = "/omnimesh.sessions.v1.SessionService/GetSession";
+const LIST_DEAD_LETTERS: &str = "/omnimesh.channels.v1.ChannelService/ListDeadLetters";
 const LIST_ORDERS: &str = "/omnimesh.orders.v1.OrderService/ListOrders";
 const GET_VIEW: &str = "/omnimesh.profiles.v1.CustomerViewService/GetCustomerView";
 const LIST_SUGGESTIONS: &str = "/omnimesh.profiles.v1.ProfileService/ListMergeSuggestions";
@@ -29,6 +33,7 @@ const RECORD_ASSERTIONS: &str = "/omnimesh.profiles.v1.ProfileService/RecordAsse
 const RECORD_CONSENT: &str = "/omnimesh.profiles.v1.ConsentService/RecordConsent";
 const RECORD_INTERACTION: &str = "/omnimesh.profiles.v1.TimelineService/RecordInteraction";
 const RECORD_PAYMENT: &str = "/omnimesh.orders.v1.PaymentService/RecordPayment";
+const REPLAY: &str = "/omnimesh.channels.v1.ChannelService/ReplayDeadLetter";
 const REQUEST_RETURN: &str = "/omnimesh.orders.v1.ReturnService/RequestReturn";
 const SEARCH_PROFILES: &str = "/omnimesh.profiles.v1.ProfileService/SearchProfiles";
 const SPLIT_PROFILE: &str = "/omnimesh.profiles.v1.ProfileService/SplitProfile";
@@ -107,6 +112,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     cases.extend(handoffs(world));
     cases.extend(profiles(world));
     cases.extend(consents(world));
+    cases.extend(channels(world));
     cases.extend(others(world));
     cases
 }
@@ -118,6 +124,26 @@ fn credentials(world: &World) -> Vec<Case> {
         case("a key that is none", Some("omk_no_key")).is(Code::Unauthenticated, "CREDENTIAL_INVALID"),
         case("another kind of key", Some(&world.publishable)).is(Code::PermissionDenied, "AUDIENCE_DENIED"),
         case("an ended session", Some(&world.ended)).is(Code::Unauthenticated, "SESSION_EXPIRED"),
+    ]
+}
+
+fn channels(world: &World) -> Vec<Case> {
+    let case = |what, path, body| Case::new(what, path, Some(&world.admin), body);
+    let add = |what, body| case(what, ADD_ACCOUNT, body);
+    let account = |what, id: &str| case(what, GET_ACCOUNT, json!({"accountId": id}));
+    let fields = json!({"seller_id": "1", "api_key": "k", "api_secret": "s", "shoe_size": "43"});
+    vec![
+        account("an account of nobody", "chan_01k00000000000000000000000").is(Code::NotFound, "NOT_FOUND"),
+        account("an account whose id is none", "acme").names("account_id"),
+        add("no such connector", json!({"vendor": "orders", "displayName": "x"})).names("vendor"),
+        add("an account without a name", json!({"vendor": "trendyol"})).names("display_name"),
+        add("an account without its key", json!({"vendor": "trendyol", "displayName": "x"})).names("fields.api_key"),
+        add("a field of none", json!({"vendor": "trendyol", "displayName": "x", "fields": fields})).names("fields"),
+        case("an order of no marketplace", GET_ORDER_SYNC, json!({"orderId": world.order_id}))
+            .is(Code::NotFound, "NOT_FOUND"),
+        case("a page of nothing", LIST_DEAD_LETTERS, json!({"pageToken": "x"}))
+            .is(Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
+        case("a dead letter of another kind", REPLAY, json!({"deadLetterId": world.order_id})).names("dead_letter_id"),
     ]
 }
 

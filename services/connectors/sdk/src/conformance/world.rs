@@ -67,11 +67,10 @@ impl<S: Stage> World<S> {
         let sources = Sources { variables, known_connectors: vec![name.to_owned()], ..Sources::default() };
         let settings = Arc::new(Settings::load(&sources).expect("settings"));
         let clock = Clock::System;
-        let routes = build(ConnectorDeps { settings, clock: clock.clone(), lifecycle: lifecycle.clone() });
-
-        let keys = TokenKey::new(&Secrets::from_root([7; 32]), clock);
-        let server = Server::new(ServerSettings::default(), keys.clone(), lifecycle.clone());
-        let links = Links::new(keys, Addresses::new(), lifecycle.clone());
+        let keys = TokenKey::new(&Secrets::from_root([7; 32]), clock.clone());
+        let links = Links::new(keys.clone(), Addresses::new(), lifecycle.clone());
+        let routes = build(ConnectorDeps { settings, clock, lifecycle: lifecycle.clone(), links: links.of(name) });
+        let server = Server::new(ServerSettings::default(), keys, lifecycle.clone());
         links.register_local(server.stack(name, routes.expect("the connector is built")));
         Self { stage, links: links.of("channels"), name, _lifecycle: lifecycle }
     }

@@ -12,6 +12,7 @@ use omnimesh_kit::{
     config::{self, Settings},
     error::Fault,
     lifecycle::Lifecycle,
+    links::Links,
     ratelimit::{Limit, RateLimiter},
 };
 use omnimesh_proto::{
@@ -36,6 +37,8 @@ pub struct ConnectorDeps {
     pub clock: Clock,
     /// Where its tasks live.
     pub lifecycle: Lifecycle,
+    /// The way to channels, which keeps credentials.
+    pub links: Links,
 }
 
 /// A vendor's section of the settings.
@@ -63,7 +66,7 @@ pub fn routes<V: Vendor>(vendor: V, deps: ConnectorDeps) -> Result<Routes, confi
         .map_err(|error| config::Error::at("redis_url".to_owned(), error.to_string()))?;
     let client = Client::new(name, Budget::new(name, limiter, settings.limits))
         .map_err(|error| config::Error::at(name.to_owned(), error.to_string()))?;
-    let accounts = Accounts::new(&vendor, settings.accounts)?;
+    let accounts = Accounts::new(&vendor, settings.accounts, deps.links, deps.clock.clone())?;
     let inner = Inner { vendor, accounts, client, clock: deps.clock };
     let connector = Connector { inner: Arc::new(inner), lifecycle: deps.lifecycle };
     Ok(Routes::new(ConnectorServiceServer::new(connector)))
@@ -94,7 +97,7 @@ impl<V: Vendor> Inner<V> {
         select: Select<V, O>,
     ) -> Result<Result<O::Output, Failure>, Fault> {
         let flow = select(&self.vendor).ok_or_else(|| absent(O::CAPABILITY))?;
-        let account = self.accounts.open(O::credentials_ref(input))?;
+        let account = &*self.accounts.open(&self.vendor, O::credentials_ref(input)).await?;
         let (most, items) = (flow.limits().max_batch, O::items(input));
         if items == 0 || (most > 0 && items > most) {
             let most = if most == 0 { "any number of".to_owned() } else { format!("1 to {most}") };

@@ -44,7 +44,7 @@ impl Asked {
 }
 
 /// The pages of a pull, each as `tell` puts it.
-pub(super) fn pages<V, O, T, M>(
+pub(super) async fn pages<V, O, T, M>(
     inner: &Arc<Inner<V>>,
     asked: Asked,
     deadline: Instant,
@@ -60,7 +60,7 @@ where
     let (pull, pages) = asked.checked()?;
     // Refused before the stream begins.
     select(&inner.vendor).ok_or_else(|| absent(O::CAPABILITY))?;
-    inner.accounts.open(&pull.credentials_ref)?;
+    inner.accounts.open(&inner.vendor, &pull.credentials_ref).await?;
     let start = Some((inner.clone(), pull, pages));
     Ok(Box::pin(stream::unfold(start, move |state| async move {
         let (inner, pull, left) = state?;

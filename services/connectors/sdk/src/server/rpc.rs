@@ -56,7 +56,7 @@ impl<V: Vendor> ConnectorService for Connector<V> {
 
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let (deadline, inner) = (deadline(&request)?, &self.inner);
-        let account = inner.accounts.open(&request.into_inner().credentials_ref)?;
+        let account = &*inner.accounts.open(&inner.vendor, &request.into_inner().credentials_ref).await?;
         let result = match inner.vendor.check(&account.own) {
             Ok(request) => {
                 let errand = Errand { seller: &account.seller, lane: Lane::Ship, deadline };
@@ -85,24 +85,17 @@ impl<V: Vendor> ConnectorService for Connector<V> {
         let PullOrdersRequest { credentials_ref, cursor, start_time: start, max_pages, lane } = request.into_inner();
         let asked = Asked { credentials_ref, cursor, start, max_pages, lane };
         let pages =
-            pull::pages::<V, flow::PullOrders, _, _>(
-                &self.inner,
-                asked,
-                deadline,
-                V::pull_orders,
-                |page| match page {
-                    Ok(page) => PullOrdersResponse {
-                        orders: page.items,
-                        next_cursor: page.next_cursor,
-                        has_more: page.has_more,
-                        unreadable: page.unreadable,
-                        error: None,
-                    },
-                    Err(failure) => {
-                        PullOrdersResponse { error: Some(failure.to_proto()), ..PullOrdersResponse::default() }
-                    }
+            pull::pages::<V, flow::PullOrders, _, _>(&self.inner, asked, deadline, V::pull_orders, |page| match page {
+                Ok(page) => PullOrdersResponse {
+                    orders: page.items,
+                    next_cursor: page.next_cursor,
+                    has_more: page.has_more,
+                    unreadable: page.unreadable,
+                    error: None,
                 },
-            )?;
+                Err(failure) => PullOrdersResponse { error: Some(failure.to_proto()), ..PullOrdersResponse::default() },
+            })
+            .await?;
         Ok(Response::new(pages))
     }
 
@@ -131,7 +124,8 @@ impl<V: Vendor> ConnectorService for Connector<V> {
                         PullReturnsResponse { error: Some(failure.to_proto()), ..PullReturnsResponse::default() }
                     }
                 },
-            )?;
+            )
+            .await?;
         Ok(Response::new(pages))
     }
 
@@ -142,7 +136,7 @@ impl<V: Vendor> ConnectorService for Connector<V> {
         let inner = &self.inner;
         let webhook = inner.vendor.webhook().ok_or_else(|| absent(Capability::ReceiveWebhook))?;
         let request = request.into_inner();
-        let account = inner.accounts.open(&request.credentials_ref)?;
+        let account = inner.accounts.open(&inner.vendor, &request.credentials_ref).await?;
         let received = webhook.receive(&account.own, &delivered(request)?);
         Ok(Response::new(received.into_proto()))
     }
