@@ -88,6 +88,10 @@ impl HttpBody for Ending {
         drop(Status::from(fault).add_header(&mut trailers));
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
 }
 
 /// The timeout that `grpc-timeout` asks for; a malformed one asks for nothing.
@@ -127,6 +131,7 @@ mod tests {
     use http_body_util::{BodyExt as _, StreamBody};
 
     use super::*;
+    use crate::server::panic::CatchPanic;
 
     /// A stream on which nothing ever happens.
     #[derive(Clone)]
@@ -138,10 +143,24 @@ mod tests {
         }
     }
 
-    async fn ending(stop: CancellationToken, deadline: Option<Instant>) -> Status {
+    /// A stream that does not even begin.
+    #[derive(Clone)]
+    struct Refusing;
+
+    impl Handler for Refusing {
+        async fn handle(&self, _: Rpc, _: Request<Body>) -> Response<Body> {
+            refuse(exceeded())
+        }
+    }
+
+    async fn answer(stop: CancellationToken, deadline: Option<Instant>, inner: impl Handler) -> Response<Body> {
         let rule = crate::auth::rules().find(|rule| rule.server_streaming && !rule.client_streaming);
         let rpc = Rpc { rule, in_process: true, deadline };
-        let response = Deadline { stop, inner: Silent }.handle(rpc, Request::new(Body::empty())).await;
+        Deadline { stop, inner }.handle(rpc, Request::new(Body::empty())).await
+    }
+
+    async fn ending(stop: CancellationToken, deadline: Option<Instant>) -> Status {
+        let response = answer(stop, deadline, Silent).await;
         let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap();
         Status::from_header_map(&trailers).unwrap()
     }
@@ -156,6 +175,13 @@ mod tests {
         let stopped = ending(stop, None).await;
         assert_eq!(stopped.code(), Code::Unavailable);
         assert!(!stopped.details().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_refused_stream_is_headers_and_nothing_else() {
+        let response = answer(CancellationToken::new(), None, CatchPanic(Refusing)).await;
+        assert!(response.headers().contains_key(Status::GRPC_STATUS));
+        assert!(response.body().is_end_stream(), "an empty frame follows, which is no way to end a stream");
     }
 
     #[test]

@@ -51,4 +51,9 @@ impl HttpBody for Caught {
             }
         }
     }
+
+    // A refusal is headers and nothing else: with an empty frame behind them some clients take it for a broken stream.
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
 }
