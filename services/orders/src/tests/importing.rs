@@ -38,7 +38,11 @@ fn later(document: &proto::ImportDocument, seconds: i64) -> proto::ImportDocumen
 }
 
 impl World {
-    pub(super) async fn import(&self, call: &Call, documents: Vec<proto::ImportDocument>) -> Vec<proto::ImportOrdersResponse> {
+    pub(super) async fn import(
+        &self,
+        call: &Call,
+        documents: Vec<proto::ImportDocument>,
+    ) -> Vec<proto::ImportOrdersResponse> {
         let requests = documents.into_iter().map(|document| proto::ImportOrdersRequest { document: Some(document) });
         let requests: Vec<_> = requests.collect();
         let mut answers = self.streams(call).import_orders(stream::iter(requests)).await.unwrap().into_inner();

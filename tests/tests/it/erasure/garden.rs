@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// What of the contract is the retailer's own and about no customer.
-const RETAILERS: [&str; 4] = [
+const RETAILERS: [&str; 5] = [
     "/omnimesh.catalog.",
+    "/omnimesh.channels.",
     "/omnimesh.carts.v1.ShippingService/",
     "/omnimesh.carts.v1.CouponService/",
     "/omnimesh.sessions.v1.ApiKeyService/",
