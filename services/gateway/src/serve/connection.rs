@@ -20,6 +20,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use omnimesh_kit::server::Leftover;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::{Status, body::Body};
 
@@ -39,7 +40,12 @@ impl Gateway {
         let service = service_fn(move |request: Request<Incoming>| {
             let gateway = gateway.clone();
             let request = request.map(|body| Body::new(body.map_err(|error| Status::unknown(error.to_string()))));
-            async move { Ok::<_, Infallible>(gateway.answer(peer, request).await) }
+            async move {
+                let (request, leftover) = Leftover::of(request);
+                let response = gateway.answer(peer, request).await;
+                leftover.read().await;
+                Ok::<_, Infallible>(response)
+            }
         });
         let builder = self.builder();
         let mut connection = pin!(builder.serve_connection(io, service));

@@ -8,6 +8,7 @@ mod clarify;
 mod deadline;
 mod handler;
 mod host;
+mod leftover;
 mod metrics;
 mod panic;
 mod room;
@@ -47,6 +48,7 @@ pub use clarify::{MAX_REQUEST_BYTES, clarify, clear};
 pub(crate) use deadline::{GRPC_TIMEOUT, exceeded, timeout_in, timeout_text};
 pub(crate) use handler::{code_in, refuse};
 pub(crate) use host::TARGET_HEADER;
+pub use leftover::Leftover;
 pub use room::{Place, Room};
 pub(crate) use shed::NESTED_HEADER;
 
@@ -158,6 +160,11 @@ impl tower::Service<Request<Body>> for Stack {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let stack = self.clone();
-        Box::pin(async move { Ok(stack.answer(None, request).await) })
+        Box::pin(async move {
+            let (request, leftover) = Leftover::of(request);
+            let response = stack.answer(None, request).await;
+            leftover.read().await;
+            Ok(response)
+        })
     }
 }
