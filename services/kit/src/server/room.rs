@@ -33,7 +33,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 const STRETCH: u64 = 6;
 /// The limit never falls below so many calls per processor: they wait for stores most of their time, and callers by the
 /// dozen are no overload.
-const LEAST_PER_CORE: usize = 48;
+const LEAST_PER_CORE: usize = 128;
 /// Where the limit begins, in times of the least.
 const START: usize = 4;
 /// The limit is thought over so often,
